@@ -1,0 +1,17 @@
+"""Alembic's environment: the connection comes from newsletter.schema, the target from the models."""
+
+from alembic import context
+from newsletter import db
+from newsletter.models import TABLES
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=TABLES,
+    render_as_batch=connection.dialect.name == "sqlite",
+    compare_type=True,
+    user_module_prefix="db.",
+)
+assert db.UtcDateTime  # revisions speak of our types as db.*
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,178 @@
+"""Sessions and types: how rooms reach SQLite or PostgreSQL.
+
+Rooms use `session` (Flask-SQLAlchemy's, one per application context) and flush; doors commit. The delivery process
+uses Core on an engine of its own from `make_engine`.
+"""
+
+import contextlib
+import enum
+from collections.abc import Iterator
+from contextvars import ContextVar
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import JSON, BigInteger, Date, DateTime, Engine, Enum, Integer, MetaData, Text, create_engine, event
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.orm import DeclarativeBase, registry
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from newsletter import settings
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware in UTC on both sides, refused when naive."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(timezone=True)
+
+    def __repr__(self) -> str:
+        return "UtcDateTime()"
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time was about to be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value: JSONB on PostgreSQL."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else JSON())
+
+
+class BigId(TypeDecorator[int]):
+    """A key for very many rows; SQLite numbers rows by itself only for a plain INTEGER key."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
+
+
+_NAMES = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """What every model derives from."""
+
+    # On the registry, because Flask-SQLAlchemy copies this class body and would lose a type_annotation_map in it.
+    registry = registry(
+        metadata=MetaData(naming_convention=_NAMES),
+        type_annotation_map={
+            str: Text(),
+            datetime: UtcDateTime(),
+            date: Date(),
+            dict[str, Any]: Json(),
+            list[Any]: Json(),
+            enum.StrEnum: Enum(
+                enum.StrEnum,
+                native_enum=False,
+                length=20,
+                create_constraint=False,
+                values_callable=lambda states: [state.value for state in states],
+            ),
+        },
+    )
+
+
+extension = SQLAlchemy(model_class=Base)
+session = extension.session
+
+
+def init_app(app: Flask) -> None:
+    """Bind `session` to the database of the current settings."""
+    url = settings.current().database_url
+    ensure_folder(url)
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(url)
+    extension.init_app(app)
+    with app.app_context():
+        _prepare(extension.engine)
+
+
+def make_engine(url: str = "") -> Engine:
+    """An engine apart from `session`, with the same habits; the caller disposes of it."""
+    url = url or settings.current().database_url
+    ensure_folder(url)
+    engine = create_engine(url, **_engine_options(url))
+    _prepare(engine)
+    return engine
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Within this block new transactions refuse to write: for GET, HEAD and `check`."""
+    token = _read_only.set(True)
+    try:
+        yield
+    finally:
+        _read_only.reset(token)
+
+
+_read_only: ContextVar[bool] = ContextVar("read_only", default=False)
+
+
+def ensure_folder(url: str) -> None:
+    """Make the folder a SQLite file is to stand in."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    if make_url(url).get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": 10, "check_same_thread": False}}
+    return {"pool_pre_ping": True}
+
+
+def _prepare(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _open_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "begin", _begin_postgresql)
+
+
+def _open_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own BEGIN comes too late and is DEFERRED; ours is sent by _begin_sqlite.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=10000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Any) -> None:
+    read_only = _read_only.get()
+    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+    # A read-then-write in a DEFERRED transaction fails at once despite the busy timeout.
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Any) -> None:
+    if _read_only.get():
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")

@@ -1,0 +1,162 @@
+"""Tables of the issues: occurrences, issues, their articles, editions."""
+
+import enum
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from newsletter.articles.models import Article
+from newsletter.db import Base
+from newsletter.publication.models import Newsletter
+
+
+class OccurrenceState(enum.StrEnum):
+    DUE = "due"  # opened, its issue not yet released
+    DONE = "done"  # its issue was released, or held for an editor
+    SKIPPED = "skipped"  # an editor or a holiday took it out
+    MISSED = "missed"  # later than max_lateness when first seen
+
+
+class Occurrence(Base):
+    """One date on which a newsletter was to appear; the unique pair is what makes any number of schedulers safe."""
+
+    __tablename__ = "occurrence"
+    __table_args__ = (UniqueConstraint("newsletter_id", "local_on"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletter.id"))
+    local_on: Mapped[date]
+    due_at: Mapped[datetime]
+    state: Mapped[OccurrenceState] = mapped_column(default=OccurrenceState.DUE)
+    note: Mapped[str] = mapped_column(default="")
+
+
+class IssueState(enum.StrEnum):
+    """What the issue itself stores; sending, paused, sent and cancelled after release are read from its run."""
+
+    DRAFT = "draft"
+    APPROVED = "approved"
+    SCHEDULED = "scheduled"
+    RELEASED = "released"
+    CANCELLED = "cancelled"
+
+
+class Issue(Base):
+    """One number of a newsletter."""
+
+    __tablename__ = "issue"
+    __table_args__ = (
+        UniqueConstraint("newsletter_id", "number"),
+        # One open issue per newsletter.
+        Index(
+            "uq_issue_open",
+            "newsletter_id",
+            unique=True,
+            sqlite_where=text("state IN ('draft', 'approved', 'scheduled')"),
+            postgresql_where=text("state IN ('draft', 'approved', 'scheduled')"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletter.id"))
+    number: Mapped[int]
+    state: Mapped[IssueState] = mapped_column(default=IssueState.DRAFT)
+    occurrence_id: Mapped[int | None] = mapped_column(ForeignKey("occurrence.id"), unique=True)
+    # When it is to go; set by the calendar or an editor.
+    send_at: Mapped[datetime | None]
+    # Articles ready after this are later arrivals.
+    cutoff_at: Mapped[datetime]
+    look_back_from: Mapped[datetime]
+    # An editor's own words; the subject goes to editions that carry the lead it was written for.
+    subject: Mapped[str] = mapped_column(default="")
+    subject_lead_id: Mapped[int | None] = mapped_column(ForeignKey("article.id"))
+    preheader: Mapped[str] = mapped_column(default="")
+    intro: Mapped[str] = mapped_column(default="")
+    # Composed by the calendar, not by a person: says Auto-Submitted (RFC 3834 5).
+    is_automatic: Mapped[bool] = mapped_column(default=False)
+    # Why it waits for an editor; empty: it does not.
+    held_reason: Mapped[str] = mapped_column(default="")
+    frozen_hash: Mapped[str] = mapped_column(default="")
+    # Everything the mail is made of, frozen at approval: stories, sections, words, template.
+    frozen: Mapped[dict[str, Any] | None]
+    # Counters only grow on a draft: a save with an older version is refused.
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    approved_at: Mapped[datetime | None]
+    released_at: Mapped[datetime | None]
+
+    newsletter: Mapped[Newsletter] = relationship()
+    entries: Mapped[list["IssueArticle"]] = relationship(order_by="IssueArticle.position", cascade="all, delete-orphan")
+    approvals: Mapped[list["IssueApproval"]] = relationship(cascade="all, delete-orphan")
+
+
+class IssueArticle(Base):
+    """An article offered to an issue: its place, and what an editor did with it."""
+
+    __tablename__ = "issue_article"
+    __table_args__ = (UniqueConstraint("issue_id", "article_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"))
+    article_id: Mapped[int] = mapped_column(ForeignKey("article.id"), index=True)
+    position: Mapped[int]
+    is_pinned: Mapped[bool] = mapped_column(default=False)
+    # What an editor dropped stays dropped for that newsletter.
+    dropped_at: Mapped[datetime | None]
+    headline: Mapped[str] = mapped_column(default="")  # for this issue only; empty: the article's
+    dek: Mapped[str] = mapped_column(default="")
+
+    article: Mapped[Article] = relationship()
+
+
+class IssueApproval(Base):
+    """That an editor approved exactly this content."""
+
+    __tablename__ = "issue_approval"
+    __table_args__ = (UniqueConstraint("issue_id", "editor_id", "frozen_hash"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"))
+    editor_id: Mapped[int | None] = mapped_column(ForeignKey("editor.id", ondelete="SET NULL"))
+    actor: Mapped[str]
+    frozen_hash: Mapped[str]
+    at: Mapped[datetime] = mapped_column("approved_at")
+
+
+class Edition(Base):
+    """The articles shared by all readers of an issue who get exactly the same, rendered once at release."""
+
+    __tablename__ = "edition"
+    __table_args__ = (UniqueConstraint("issue_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"))
+    # SHA-256 of the ordered selection with its read-next list.
+    key: Mapped[str]
+    readers: Mapped[int] = mapped_column(default=0)
+    subject: Mapped[str] = mapped_column(deferred=True)
+    # Rendered once, with mail.slots where a reader's address and token go.
+    html: Mapped[str] = mapped_column(deferred=True)
+    text: Mapped[str] = mapped_column(deferred=True)
+    # SHA-256 of subject, html and text: every worker, attempt and upgrade sends the same bytes.
+    content_hash: Mapped[str]
+
+    stories: Mapped[list["EditionArticle"]] = relationship(cascade="all, delete-orphan")
+
+
+class EditionPart(enum.StrEnum):
+    STORY = "story"
+    READ_NEXT = "read_next"
+
+
+class EditionArticle(Base):
+    """That an edition brings an article; "had" is read from message -> edition -> here."""
+
+    __tablename__ = "edition_article"
+    __table_args__ = (Index("ix_edition_article_article", "article_id", "edition_id"),)
+
+    edition_id: Mapped[int] = mapped_column(ForeignKey("edition.id", ondelete="CASCADE"), primary_key=True)
+    article_id: Mapped[int] = mapped_column(ForeignKey("article.id"), primary_key=True)
+    part: Mapped[EditionPart] = mapped_column(primary_key=True)

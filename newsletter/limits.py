@@ -1,0 +1,42 @@
+"""Token buckets in the database, shared by all processes: how often something may happen."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from newsletter import clock, db
+from newsletter.db import Base
+
+
+class Bucket(Base):
+    """How many tokens a key had left, and when that was."""
+
+    __tablename__ = "bucket"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    tokens: Mapped[float]
+    refilled_at: Mapped[datetime]
+    full_at: Mapped[datetime] = mapped_column(index=True)
+
+
+def take(key: str, *, capacity: float, period: timedelta) -> bool:
+    """Take one of `capacity` tokens that refill evenly over `period`; False, taking none, when none is left."""
+    now = clock.now()
+    per_token = period / capacity
+    # FOR UPDATE on PostgreSQL; on SQLite the writing transaction already has the database to itself.
+    bucket = db.session.scalars(select(Bucket).filter_by(key=key).with_for_update()).first()
+    if bucket is None:
+        bucket = Bucket(key=key, tokens=capacity, refilled_at=now, full_at=now)
+        db.session.add(bucket)
+    tokens = min(capacity, bucket.tokens + (now - bucket.refilled_at) / per_token)
+    allowed = tokens >= 1
+    bucket.tokens, bucket.refilled_at = tokens - allowed, now
+    bucket.full_at = now + (capacity - bucket.tokens) * per_token
+    db.session.flush()
+    return allowed
+
+
+def sweep() -> None:
+    """Forget the buckets that are full again."""
+    db.session.execute(delete(Bucket).where(Bucket.full_at < clock.now()))

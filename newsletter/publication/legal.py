@@ -1,0 +1,108 @@
+"""Terms, privacy policy and the consent sentence: published in versions that never change."""
+
+import hashlib
+
+from sqlalchemy import func, select
+
+from newsletter import clock, db, errors, settings
+from newsletter.publication.models import ConsentWording, LegalDocument, LegalKind
+
+DEFAULT_SENTENCE = "I agree to the {terms} and have read the {privacy}."
+
+
+def publish(
+    kind: LegalKind, *, title: str, markdown: str, language: str = "en", is_placeholder: bool = False
+) -> LegalDocument:
+    """Publish the next version of a document; the same text again changes nothing and returns the present version."""
+    if not title.strip() or not markdown.strip():
+        raise errors.BadInput("A legal text needs a title and a text.", field="markdown")
+    digest = hashlib.sha256(f"{title}\n{markdown}".encode()).hexdigest()
+    latest = current(kind, language)
+    if latest and latest.sha256 == digest:
+        return latest
+    document = LegalDocument(
+        kind=kind,
+        language=language,
+        version=(latest.version if latest else 0) + 1,
+        title=title.strip(),
+        markdown=markdown,
+        sha256=digest,
+        is_placeholder=is_placeholder,
+        published_at=clock.now(),
+    )
+    db.session.add(document)
+    db.session.flush()
+    return document
+
+
+def current(kind: LegalKind, language: str = "en") -> LegalDocument | None:
+    """The version in force, or None while none was published."""
+    return db.session.scalars(
+        select(LegalDocument).filter_by(kind=kind, language=language).order_by(LegalDocument.version.desc()).limit(1)
+    ).first()
+
+
+def version(kind: LegalKind, number: int, language: str = "en") -> LegalDocument:
+    """One published version; raises NotFound."""
+    document = db.session.scalars(select(LegalDocument).filter_by(kind=kind, language=language, version=number)).first()
+    if document is None:
+        raise errors.NotFound("This version was never published.")
+    return document
+
+
+def versions(kind: LegalKind, language: str = "en") -> list[LegalDocument]:
+    """All published versions, newest first."""
+    return list(
+        db.session.scalars(
+            select(LegalDocument).filter_by(kind=kind, language=language).order_by(LegalDocument.version.desc())
+        )
+    )
+
+
+def word_consent(sentence: str, language: str = "en") -> ConsentWording:
+    """Publish the sentence beside the consent box; it must name both documents."""
+    if "{terms}" not in sentence or "{privacy}" not in sentence:
+        raise errors.BadInput("The consent sentence must name {terms} and {privacy}.", field="sentence")
+    latest = wording(language)
+    if latest and latest.sentence == sentence:
+        return latest
+    number = db.session.scalar(select(func.count()).select_from(ConsentWording).filter_by(language=language)) or 0
+    worded = ConsentWording(language=language, version=number + 1, sentence=sentence, published_at=clock.now())
+    db.session.add(worded)
+    db.session.flush()
+    return worded
+
+
+def wording(language: str = "en") -> ConsentWording | None:
+    """The consent sentence in force, or None while none was published."""
+    return db.session.scalars(
+        select(ConsentWording).filter_by(language=language).order_by(ConsentWording.version.desc()).limit(1)
+    ).first()
+
+
+def spelled_out(worded: ConsentWording, terms: LegalDocument, privacy: LegalDocument) -> str:
+    """The sentence as a person reads it, with the documents' titles in place."""
+    return worded.sentence.format(terms=terms.title, privacy=privacy.title)
+
+
+def is_open(language: str = "en") -> bool:
+    """Whether sign-up may be offered: sentence and both documents exist, in production the magazine's own."""
+    documents = [current(kind, language) for kind in LegalKind]
+    if wording(language) is None or None in documents:
+        return False
+    return settings.current().is_development or not any(document.is_placeholder for document in documents if document)
+
+
+def publish_placeholders() -> None:
+    """Placeholder texts for development, so that the first form works; harmless where texts exist."""
+    if wording() is None:
+        word_consent(DEFAULT_SENTENCE)
+    titles = {LegalKind.TERMS: "Terms of Use", LegalKind.PRIVACY: "Privacy Policy"}
+    for kind, title in titles.items():
+        if current(kind) is None:
+            publish(
+                kind,
+                title=title,
+                is_placeholder=True,
+                markdown=f"This is a placeholder for the magazine's {title}. Publish your own text before you go live.",
+            )

@@ -1,0 +1,56 @@
+"""The magazine's name, look and words."""
+
+from sqlalchemy import select
+
+from newsletter import db, errors
+from newsletter.publication import look
+from newsletter.publication.models import Masthead
+
+LABELS = {
+    "hypes_one": "Hype",
+    "hypes_many": "Hypes",
+    "comments_one": "Comment",
+    "comments_many": "Comments",
+    "read_full": "Read full article",
+    "read_next": "What to read next",
+    "more": "More",
+    "invitation": "Don’t miss out on the latest news: sign up for our newsletters.",
+}
+
+
+def current() -> Masthead:
+    """The masthead; one made of defaults, not stored, while none was saved."""
+    stored = db.session.scalars(select(Masthead).order_by(Masthead.id).limit(1)).first()
+    return stored or Masthead(
+        name="The Magazine", tagline="", language="en", accent="#b3261e", fonts="serif", labels={}
+    )
+
+
+def label(masthead: Masthead, key: str) -> str:
+    """The magazine's word for a key of LABELS."""
+    return str(masthead.labels.get(key) or LABELS[key])
+
+
+def save(
+    *, name: str, tagline: str = "", accent: str = "#b3261e", fonts: str = "serif", labels: dict[str, str] | None = None
+) -> Masthead:
+    """Set the masthead; raises BadInput with the field's name."""
+    if not name.strip():
+        raise errors.BadInput("The magazine needs a name.", field="name")
+    if not look.is_colour(accent):
+        raise errors.BadInput("The accent must be a colour like #b3261e.", field="accent")
+    if fonts not in look.FONTS:
+        raise errors.BadInput(f"The fonts must be one of {', '.join(look.FONTS)}.", field="fonts")
+    if unknown := set(labels or {}) - set(LABELS):
+        raise errors.BadInput(f"There is no label {', '.join(sorted(unknown))}.", field="labels")
+    masthead = current()
+    masthead.name, masthead.tagline, masthead.accent, masthead.fonts = (
+        name.strip(),
+        tagline.strip(),
+        accent.lower(),
+        fonts,
+    )
+    masthead.labels = dict(labels or masthead.labels)
+    db.session.add(masthead)
+    db.session.flush()
+    return masthead

@@ -1,0 +1,93 @@
+"""Bringing a database to the newest schema by the migrations."""
+
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from newsletter import db, errors, settings
+
+# Any fixed number: the key of PostgreSQL's advisory lock by which several hosts migrate one after the other.
+_LOCK = 7_311_903_455
+
+
+def upgrade(url: str = "", revision: str = "head") -> bool:
+    """Migrate up to `revision`; harmless twice; returns whether anything was done. Copies a SQLite file first."""
+    engine = db.make_engine(url)
+    try:
+        with engine.connect() as connection:
+            present, newest = _revision(connection), _scripts().get_current_head()
+        if present is not None and present not in {script.revision for script in _scripts().walk_revisions()}:
+            raise errors.ConfigurationError(
+                "The database was made by a newer version of this program. Install that version."
+            )
+        if present == newest and revision == "head":
+            return False
+        if present is not None:
+            _copy_sqlite(engine)
+        _run(engine, lambda config: command.upgrade(config, revision))
+        return True
+    finally:
+        engine.dispose()
+
+
+def downgrade(url: str = "", revision: str = "base") -> None:
+    """Migrate down to `revision`."""
+    engine = db.make_engine(url)
+    try:
+        _run(engine, lambda config: command.downgrade(config, revision))
+    finally:
+        engine.dispose()
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether the database has the newest schema."""
+    return _revision(connection) == _scripts().get_current_head()
+
+
+def _run(engine: Engine, act: Callable[[Config], None]) -> None:
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            connection.commit()
+        try:
+            config = _config()
+            config.attributes["connection"] = connection
+            act(config)
+            connection.commit()
+        finally:
+            if engine.dialect.name == "postgresql":
+                connection.rollback()
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+                connection.commit()
+
+
+def _config() -> Config:
+    config = Config(stdout=io.StringIO())
+    config.set_main_option("script_location", str(settings.ROOT / "migrations"))
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _copy_sqlite(engine: Engine) -> None:
+    # SQLite's DDL is not transactional under Alembic's batches: a broken upgrade is undone by the copy.
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        path = Path(engine.url.database)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.exec_driver_sql("BEGIN")
+            shutil.copy2(path, path.with_suffix(path.suffix + ".before-upgrade"))

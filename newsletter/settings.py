@@ -1,0 +1,277 @@
+"""Every number and choice an operator may change, each a row with its reason; read from NEWSLETTER_* variables."""
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from newsletter.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "NEWSLETTER_"
+
+
+def _row(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One process's settings. Each field is the variable NEWSLETTER_<FIELD>; a timedelta is given in seconds."""
+
+    env: str = _row("", "development or production; unset: development exactly when the base URL is unset or loopback")
+    instance: str = _row(str(ROOT / "instance"), "folder for the development database, secret and mail")
+    secret_key: str = _row("", "signs links and sessions; at least 32 characters; development makes its own")
+    secret_key_fallbacks: tuple[str, ...] = _row((), "older secret keys, comma-separated, still accepted in links")
+    database_url: str = _row("", "sqlite:///... or postgresql+psycopg://...; default a file in the instance folder")
+    base_url: str = _row("", "where readers reach this service; all links are built from it")
+    smtp_url: str = _row(
+        "", "smtp://user:pass@host:port?tls=none|starttls or smtps://...; unset in development: a folder"
+    )
+    mail_folder: str = _row("", "where the development transport writes .eml files; default instance/mail")
+    sender: str = _row("", "the From of mails: Name <address>")
+    postal_address: str = _row("", "printed at the foot of every mail (CAN-SPAM 15 USC 7704(a)(5))")
+    host: str = _row("127.0.0.1", "address the web server binds")
+    port: int = _row(8000, "port the web server binds; PORT and --port also set it")
+    trusted_proxies: tuple[str, ...] = _row((), "networks, comma-separated, whose X-Forwarded-For is believed")
+
+    # sign-up
+    confirmation_lifetime: timedelta = _row(timedelta(days=7), "how long a confirmation link works")
+    confirmation_interval: timedelta = _row(
+        timedelta(hours=1), "at most one confirmation mail per address in this time"
+    )
+    confirmations_per_month: int = _row(3, "confirmation mails per address in 30 days, against list bombing")
+    signups_per_network: int = _row(
+        20, "sign-ups mailed per network (/24, /64) and hour; the page answers the same past it"
+    )
+    signups_in_total: int = _row(
+        2000, "confirmation mails by the form in one hour from everybody, against list bombing"
+    )
+    form_minimum_time: timedelta = _row(
+        timedelta(seconds=2), "a form sent back faster than this was filled by a machine"
+    )
+    form_lifetime: timedelta = _row(timedelta(days=2), "a form older than this asks to be sent again")
+    unconfirmed_lifetime: timedelta = _row(
+        timedelta(days=30), "unconfirmed sign-ups are deleted after this (GDPR 5(1)(e))"
+    )
+
+    # articles
+    feed_interval: timedelta = _row(timedelta(minutes=15), "how often a feed is polled")
+    feed_items: int = _row(500, "items read from one feed document")
+    fetch_bytes: int = _row(5_000_000, "a fetched document may be this large, after decompression")
+    fetch_time: timedelta = _row(timedelta(seconds=20), "a fetch is given up after this, however slowly it trickles")
+    fetch_redirects: int = _row(3, "redirects followed, each checked like the first address")
+    fetch_ports: tuple[int, ...] = _row((80, 443), "ports fetched from; development allows any on loopback")
+    picture_bytes: int = _row(10_000_000, "a fetched picture may be this large")
+    picture_pixels: int = _row(40_000_000, "a picture with more pixels than this is refused before it is decoded")
+    picture_wide: int = _row(1200, "width in pixels of a lead picture, twice what a 600 px mail shows")
+    picture_small: int = _row(240, "width in pixels of a list picture, twice the 120 px shown")
+    dek_length: int = _row(160, "characters of a dek made from a first sentence")
+
+    # issues
+    look_back_most: timedelta = _row(timedelta(days=14), "articles older than this are never offered")
+    look_back_by_hand: timedelta = _row(timedelta(days=2), "look-back of a newsletter without a calendar")
+    draft_ahead: timedelta = _row(timedelta(hours=15), "a draft that needs approval opens this long before its time")
+    approval_deadline: timedelta = _row(
+        timedelta(minutes=30), "an unapproved issue is warned of this long before its time"
+    )
+    max_lateness: timedelta = _row(timedelta(hours=6), "an issue later than this is held and an editor told")
+    release_ahead: timedelta = _row(
+        timedelta(minutes=2), "planning of a scheduled issue begins this long before its time"
+    )
+    section_size: int = _row(10, "stories in one section of a digest")
+    mail_size: int = _row(25, "stories in one digest")
+    read_next_size: int = _row(3, "items under What to read next")
+    issue_minimum: int = _row(1, "stories an issue needs, else it is held and an editor told")
+    issue_expiry: timedelta = _row(timedelta(hours=24), "a deferred message of an issue is given up after this")
+    planning_page: int = _row(5000, "readers planned in one transaction")
+    mail_html_bytes: int = _row(102_000, "Gmail clips HTML above 102 KB (hteumeuleu/email-bugs 41)")
+
+    # delivery
+    confirmation_expiry: timedelta = _row(
+        timedelta(hours=24), "a confirmation that cannot be delivered is given up after this"
+    )
+    connections: int = _row(4, "SMTP connections of one worker")
+    claim_page: int = _row(50, "messages a worker claims at once")
+    command_time: timedelta = _row(timedelta(seconds=30), "deadline for connecting and for each SMTP command")
+    dot_time: timedelta = _row(timedelta(seconds=600), "deadline for the reply to the final dot (RFC 5321 4.5.3.2.6)")
+    retry_first: timedelta = _row(timedelta(minutes=5), "wait after the first temporary refusal; doubles each time")
+    retry_most: timedelta = _row(
+        timedelta(seconds=4000), "longest wait between attempts (Postfix's maximal_backoff_time)"
+    )
+    doubts_most: int = _row(3, "under retry, doubts after which a message is left uncertain")
+    worker_heartbeat: timedelta = _row(timedelta(seconds=5), "how often a worker says it is alive")
+    worker_silence: timedelta = _row(timedelta(seconds=30), "a worker silent this long is dead for good")
+    outbox_poll: timedelta = _row(timedelta(milliseconds=50), "how often an idle worker looks for new messages")
+    breaker_share: float = _row(0.05, "share of hard failures that pauses an issue")
+    breaker_sample: int = _row(500, "messages the share is judged on")
+    breaker_uncertain: int = _row(3, "uncertain outcomes in a row that pause an issue")
+
+    # staff and web
+    setup_lifetime: timedelta = _row(timedelta(days=3), "how long a one-time link for an editor works")
+    session_idle: timedelta = _row(timedelta(hours=2), "an editor's session ends after this long without a request")
+    session_lifetime: timedelta = _row(timedelta(hours=12), "an editor's session ends after this in any case")
+    password_length: int = _row(12, "shortest password accepted")
+    login_attempts: int = _row(10, "failed logins per account and per network in 15 minutes")
+    request_bytes: int = _row(2_000_000, "largest request body accepted")
+
+    # scheduler
+    tick_interval: timedelta = _row(timedelta(seconds=2), "how often the scheduler looks for issues that are due")
+    sweep_interval: timedelta = _row(timedelta(seconds=30), "how often dead workers and expired messages are swept")
+
+    @property
+    def is_development(self) -> bool:
+        return self.env == "development"
+
+    @property
+    def is_secure(self) -> bool:
+        return self.base_url.startswith("https:")
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment; raises ConfigurationError, one sentence naming the variable."""
+    values = {
+        row.name: _parse(row, environ[PREFIX + row.name.upper()])
+        for row in fields(Settings)
+        if environ.get(PREFIX + row.name.upper(), "") != ""
+    }
+    if "PORT" in environ and "port" not in values:
+        values["port"] = _whole_number("PORT", environ["PORT"])
+    return _complete(values)
+
+
+def current() -> Settings:
+    """The settings this process runs with."""
+    if _current is None:
+        raise ConfigurationError("The settings have not been loaded.")
+    return _current
+
+
+def use(settings: Settings) -> None:
+    """Make `settings` what `current` answers in this process."""
+    global _current
+    _current = settings
+
+
+_current: Settings | None = None
+
+
+def _parse(row: "Field[Any]", text: str) -> Any:
+    name, kind = PREFIX + row.name.upper(), type(row.default)
+    try:
+        if kind is timedelta:
+            return timedelta(seconds=float(text))
+        if kind is int:
+            return _whole_number(name, text)
+        if kind is float:
+            return float(text)
+        if kind is tuple:
+            parts = tuple(part.strip() for part in text.split(",") if part.strip())
+            return tuple(int(part) for part in parts) if row.name == "fetch_ports" else parts
+    except ValueError:
+        raise ConfigurationError(f"{name} must be a number, not {text!r}.") from None
+    return text.strip()
+
+
+def _whole_number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ConfigurationError(f"{name} must be a whole number, not {text!r}.") from None
+
+
+def _complete(values: dict[str, Any]) -> Settings:
+    port = values.get("port", Settings.port)
+    if not 0 <= port <= 65535:
+        raise ConfigurationError("NEWSLETTER_PORT must be between 0 and 65535.")
+    base_url = str(values.get("base_url", "")).rstrip("/") or f"http://127.0.0.1:{port}"
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigurationError("NEWSLETTER_BASE_URL must look like https://news.magazine.example.")
+    values["base_url"] = base_url
+    values.setdefault("env", "development" if is_loopback(parts.hostname) else "production")
+    if values["env"] not in ("development", "production"):
+        raise ConfigurationError("NEWSLETTER_ENV must be development or production.")
+    values.setdefault("instance", Settings.instance)
+    if values["env"] == "development":
+        _complete_for_development(values)
+    else:
+        _check_for_production(values)
+    if len(values["secret_key"]) < 32:
+        raise ConfigurationError("NEWSLETTER_SECRET_KEY must have at least 32 characters.")
+    _check_smtp(values.get("smtp_url", ""), development=values["env"] == "development")
+    if not values["database_url"].startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ConfigurationError("NEWSLETTER_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://.")
+    for network in values.get("trusted_proxies", ()):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            raise ConfigurationError(f"NEWSLETTER_TRUSTED_PROXIES holds {network!r}, which is not a network.") from None
+    return Settings(**values)
+
+
+def _complete_for_development(values: dict[str, Any]) -> None:
+    instance = Path(values["instance"])
+    values.setdefault("database_url", f"sqlite:///{instance / 'newsletter.db'}")
+    values.setdefault("mail_folder", str(instance / "mail"))
+    values.setdefault("sender", "The Magazine <news@magazine.example>")
+    values.setdefault("postal_address", "The Magazine, 1 Example Street, Exampletown")
+    if not values.get("secret_key"):
+        values["secret_key"] = _own_secret(instance / "secret_key")
+
+
+def _own_secret(path: Path) -> str:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            # O_EXCL: of several processes started at once exactly one makes the key, the others read it.
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(32))
+        except FileExistsError:
+            pass
+        return path.read_text().strip()
+    except OSError as error:
+        raise ConfigurationError(f"The development secret could not be kept in {path}: {error.strerror}.") from None
+
+
+def _check_for_production(values: dict[str, Any]) -> None:
+    needed = {
+        "secret_key": "it signs the links in mails",
+        "database_url": "it says where subscribers are kept",
+        "smtp_url": "it says how mail leaves",
+        "sender": "it is the From of every mail",
+        "postal_address": "the law asks for it in every mail",
+    }
+    for name, reason in needed.items():
+        if not values.get(name):
+            raise ConfigurationError(f"{PREFIX}{name.upper()} must be set in production: {reason}.")
+
+
+def _check_smtp(url: str, *, development: bool) -> None:
+    if not url:
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise ConfigurationError("NEWSLETTER_SMTP_URL must look like smtp://user:password@host:587?tls=starttls.")
+    if development and not is_loopback(parts.hostname):
+        raise ConfigurationError(
+            "NEWSLETTER_SMTP_URL must be a loopback address in development: no mail leaves this machine."
+        )
+    if parts.username and parts.scheme == "smtp" and "tls=none" in parts.query and not is_loopback(parts.hostname):
+        # RFC 8314: credentials never travel in the clear.
+        raise ConfigurationError("NEWSLETTER_SMTP_URL has a password and tls=none: a password is only sent over TLS.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or literal address means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,125 @@
+"""What every test may ask for: an application on each database, a client, texts and topics to work with."""
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from flask import Flask
+from flask.testing import FlaskClient
+
+from newsletter import db, factory, schema, settings
+from newsletter.publication import legal
+from tests import postgres
+
+ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def _templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """A migrated database per engine, made once, of which each test gets a copy."""
+    folder = tmp_path_factory.mktemp("templates")
+    made: dict[str, str] = {}
+    with _maybe_cluster() as server:
+
+        def template(engine: str) -> str:
+            if engine == "postgresql" and server is None:
+                pytest.skip(postgres.MISSING)
+            if engine not in made:
+                made[engine] = (
+                    f"sqlite:///{folder}/template.db" if engine == "sqlite" else _create_database(str(server))
+                )
+                schema.upgrade(made[engine])
+            return made[engine]
+
+        settings.use(settings.load({"NEWSLETTER_INSTANCE": str(folder)}))
+        yield template
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, _templates: Callable[[str], str], tmp_path: Path) -> Iterator[str]:
+    """An empty migrated database of this test's own; parametrise indirectly with an engine's name, default sqlite."""
+    engine = getattr(request, "param", "sqlite")
+    template = _templates(engine)
+    if engine == "sqlite":
+        shutil.copy(template.removeprefix("sqlite:///"), tmp_path / "test.db")
+        yield f"sqlite:///{tmp_path}/test.db"
+    else:
+        url = _create_database(template, like=sqlalchemy.make_url(template).database or "")
+        yield url
+        _drop_database(url)
+
+
+both_engines = pytest.mark.parametrize("database_url", ENGINES, indirect=True)
+
+
+@pytest.fixture
+def configured(database_url: str, tmp_path: Path) -> settings.Settings:
+    """Development settings on this test's database; override the fixture for others."""
+    return settings.load(
+        {
+            "NEWSLETTER_INSTANCE": str(tmp_path / "instance"),
+            "NEWSLETTER_DATABASE_URL": database_url,
+            "NEWSLETTER_SECRET_KEY": "test-secret-key-of-enough-characters",
+            "NEWSLETTER_SENDER": "The Magazine <news@magazine.example>",
+            "NEWSLETTER_POSTAL_ADDRESS": "1 Example Street, Exampletown",
+        }
+    )
+
+
+@pytest.fixture
+def app(configured: settings.Settings) -> Iterator[Flask]:
+    """The application; its engines are closed at the end."""
+    application = factory.create_app(configured)
+    application.testing = True
+    yield application
+    with application.app_context():
+        for engine in db.extension.engines.values():
+            engine.dispose()
+
+
+@pytest.fixture
+def room(app: Flask) -> Iterator[Flask]:
+    """The application with a context pushed, for calling rooms directly. Commit before using `client`."""
+    with app.app_context():
+        yield app
+        db.session.rollback()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def texts(room: Flask) -> None:
+    """Published terms, privacy and consent sentence."""
+    legal.publish_placeholders()
+    db.session.commit()
+
+
+def _create_database(server: str, like: str = "template1") -> str:
+    name = f"newsletter_{uuid.uuid4().hex[:12]}"
+    _on_server(server, f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
+    return sqlalchemy.make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def _drop_database(url: str) -> None:
+    _on_server(url, f'DROP DATABASE "{sqlalchemy.make_url(url).database}" WITH (FORCE)')
+
+
+def _on_server(url: str, statement: str) -> None:
+    engine = sqlalchemy.create_engine(sqlalchemy.make_url(url).set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def _maybe_cluster() -> "contextlib.AbstractContextManager[str | None]":
+    if postgres.binaries() is None and "NEWSLETTER_TEST_DATABASE_URL" not in os.environ:
+        return contextlib.nullcontext(None)
+    return postgres.cluster()
