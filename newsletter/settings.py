@@ -36,6 +36,7 @@ class Settings:
     mail_folder: str = _row("", "where the development transport writes .eml files; default instance/mail")
     sender: str = _row("", "the From of mails: Name <address>")
     postal_address: str = _row("", "printed at the foot of every mail (CAN-SPAM 15 USC 7704(a)(5))")
+    demo: bool = _row(True, "whether `python app.py` loads the sample magazine into an empty development database")
     host: str = _row("127.0.0.1", "address the web server binds")
     port: int = _row(8000, "port the web server binds; PORT and --port also set it")
     trusted_proxies: tuple[str, ...] = _row((), "networks, comma-separated, whose X-Forwarded-For is believed")
@@ -117,7 +118,11 @@ class Settings:
     session_idle: timedelta = _row(timedelta(hours=2), "an editor's session ends after this long without a request")
     session_lifetime: timedelta = _row(timedelta(hours=12), "an editor's session ends after this in any case")
     password_length: int = _row(12, "shortest password accepted")
-    login_attempts: int = _row(10, "failed logins per account and per network in 15 minutes")
+    login_attempts: int = _row(10, "logins tried for one account from one network in 15 minutes")
+    login_attempts_in_total: int = _row(
+        50, "logins tried for one account, or from one network, in 15 minutes; leaves room for a newsroom"
+    )
+    notice_expiry: timedelta = _row(timedelta(hours=24), "a notice to an editor that cannot be delivered is given up")
     request_bytes: int = _row(2_000_000, "largest request body accepted")
 
     # scheduler
@@ -166,6 +171,8 @@ def _parse(row: "Field[Any]", text: str) -> Any:
     try:
         if kind is timedelta:
             return timedelta(seconds=float(text))
+        if kind is bool:
+            return _yes_or_no(name, text)
         if kind is int:
             return _whole_number(name, text)
         if kind is float:
@@ -176,6 +183,12 @@ def _parse(row: "Field[Any]", text: str) -> Any:
     except ValueError:
         raise ConfigurationError(f"{name} must be a number, not {text!r}.") from None
     return text.strip()
+
+
+def _yes_or_no(name: str, text: str) -> bool:
+    if text.lower() not in ("yes", "no", "true", "false", "1", "0"):
+        raise ConfigurationError(f"{name} must be yes or no, not {text!r}.")
+    return text.lower() in ("yes", "true", "1")
 
 
 def _whole_number(name: str, text: str) -> int:

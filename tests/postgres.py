@@ -10,13 +10,18 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 
-MISSING = "PostgreSQL is missing: apt-get install postgresql, or set NEWSLETTER_TEST_DATABASE_URL."
+MISSING = "PostgreSQL is missing: its tests are skipped: apt-get install postgresql"
 
 
 def binaries() -> str | None:
     """The folder that holds initdb and postgres, or None."""
     folders = sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)
     return folders[0] if folders else None
+
+
+def is_available() -> bool:
+    """Whether `cluster` can give a server."""
+    return binaries() is not None or "NEWSLETTER_TEST_DATABASE_URL" in os.environ
 
 
 @contextlib.contextmanager

@@ -81,6 +81,10 @@ class Issue(Base):
     frozen_hash: Mapped[str] = mapped_column(default="")
     # Everything the mail is made of, frozen at approval: stories, sections, words, template.
     frozen: Mapped[dict[str, Any] | None]
+    # An editor put the stories in order: composing again leaves it, and adds arrivals at the end.
+    is_arranged: Mapped[bool] = mapped_column(default=False)
+    # Subscribers who get no mail from it, counted by reason while it is planned.
+    left_out: Mapped[dict[str, Any]] = mapped_column(default=dict)
     # Counters only grow on a draft: a save with an older version is refused.
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
@@ -90,6 +94,12 @@ class Issue(Base):
     newsletter: Mapped[Newsletter] = relationship()
     entries: Mapped[list["IssueArticle"]] = relationship(order_by="IssueArticle.position", cascade="all, delete-orphan")
     approvals: Mapped[list["IssueApproval"]] = relationship(cascade="all, delete-orphan")
+    occurrence: Mapped[Occurrence | None] = relationship()
+
+    @property
+    def stories(self) -> list["IssueArticle"]:
+        """What it brings, in its order: everything offered that no editor dropped and nobody withdrew."""
+        return [entry for entry in self.entries if entry.dropped_at is None and entry.article.withdrawn_at is None]
 
 
 class IssueArticle(Base):

@@ -38,13 +38,17 @@ class Run(Base):
     policy: Mapped[Policy]
     priority: Mapped[int] = mapped_column(default=0)  # higher first: streams ahead of issues
     is_stream: Mapped[bool] = mapped_column(default=False)
-    # A message is given up this many seconds after it was queued or its run released, whichever is later.
+    # A message is given up this many seconds after it was queued or its run released or resumed, whichever is later.
     lifetime_seconds: Mapped[int]
     planned: Mapped[int] = mapped_column(default=0)
     # The last recipient planned, so that planning goes on where it stopped.
     planned_to_id: Mapped[int] = mapped_column(default=0)
+    # Lost replies with no acceptance between them; hard failures an editor had seen when resuming: for the breakers.
+    doubts_in_row: Mapped[int] = mapped_column(default=0)
+    bounced_excused: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     released_at: Mapped[datetime | None]
+    running_since: Mapped[datetime | None]  # the last release or resume
     finished_at: Mapped[datetime | None]
 
 
@@ -78,6 +82,7 @@ class Message(Base):
         ),
         Index(
             "ix_message_deferred",
+            "run_id",
             "due_at",
             sqlite_where=text("state = 'deferred'"),
             postgresql_where=text("state = 'deferred'"),
@@ -89,7 +94,7 @@ class Message(Base):
             postgresql_where=text("claimed_by IS NOT NULL"),
         ),
         Index("ix_message_recipient", "recipient_id", "run_id"),
-        Index("ix_message_address", "address"),
+        Index("ix_message_address_key", "address_key"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -98,8 +103,12 @@ class Message(Base):
     recipient_id: Mapped[int]
     # What is sent: the edition of an issue, nothing further for a stream.
     ref: Mapped[int | None]
+    # As given, for the envelope; and canonical (suppression.key_of), to be held against the suppressions.
     address: Mapped[str]
+    address_key: Mapped[str]
     domain: Mapped[str]
+    # A confirmation its reader asked for is sent although mail to the address bounced before.
+    despite_bounce: Mapped[bool] = mapped_column(default=False)
     # Unique per recipient (Gmail 4.7.28 refuses a shared one) and the same on every attempt.
     message_id: Mapped[str] = mapped_column(unique=True)
     # The Date header, set once at the first claim.

@@ -4,7 +4,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from newsletter.db import Base
@@ -83,6 +83,7 @@ class Notice(Base):
     """Something one editor is told: a line on Today, and a mail ahead of issues."""
 
     __tablename__ = "notice"
+    __table_args__ = (UniqueConstraint("editor_id", "key"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     editor_id: Mapped[int] = mapped_column(ForeignKey("editor.id", ondelete="CASCADE"), index=True)

@@ -1,0 +1,9 @@
+"""`flask newsletter ...`: everything the desk can do, scriptable."""
+
+from flask.cli import AppGroup
+
+from newsletter.cli import articles, audience, delivery, issues, publication, setup
+
+newsletter = AppGroup("newsletter", help="Newsletters: sign-up, digests, delivery.")
+for section in (setup, publication, articles, audience, issues, delivery):
+    section.register(newsletter)

@@ -1,0 +1,81 @@
+"""Commands that work: tick, scheduler, deliver, worker, uncertain."""
+
+import signal
+import threading
+from types import FrameType
+
+import click
+from flask.cli import AppGroup
+
+from newsletter import db
+from newsletter.cli.answers import Answer, add
+from newsletter.outbox import queue, worker
+from newsletter.scheduler import main as scheduler_main
+from newsletter.scheduler import tick as scheduler_tick
+
+
+def register(group: AppGroup) -> None:
+    """Add the commands to the group."""
+    uncertain = AppGroup("uncertain", help="Messages whose fate is unknown.")
+    group.add_command(uncertain)
+    add(group, "tick", tick)
+    add(group, "scheduler", scheduler)
+    until_empty = click.option("--until-empty", is_flag=True, help="End when nothing is due and nobody holds a claim.")
+    add(group, "deliver", deliver, until_empty)
+    add(group, "worker", work)
+    add(uncertain, "list", list_uncertain)
+
+
+def tick() -> Answer:
+    """Do once what the scheduler does: fetch due feeds, compose and release what is due, sweep."""
+    db.session.rollback()
+    report = scheduler_tick.run()
+    return Answer(report.data(), report.lines())
+
+
+def scheduler() -> Answer:
+    """Tick by APScheduler until stopped."""
+    db.session.rollback()
+    scheduler_main.run(_stop_signal())
+    return Answer({"stopped": True}, ["The scheduler stopped."])
+
+
+def deliver(*, until_empty: bool) -> Answer:
+    """Work the outbox here; with --until-empty end when nothing is due."""
+    db.session.rollback()
+    counts = worker.run(_stop_signal(), until_empty=until_empty)
+    return Answer(dict(counts), [f"{state:<10} {count:>8,}" for state, count in counts.items()])
+
+
+def work() -> Answer:
+    """Work the outbox until stopped."""
+    return deliver(until_empty=False)
+
+
+def list_uncertain() -> Answer:
+    """List the messages whose fate is unknown, one by one."""
+    rows = [
+        {
+            "message": row.id,
+            "run": row.run_id,
+            "address": row.address,
+            "message_id": row.message_id,
+            "reply": row.last_reply,
+        }
+        for row in queue.uncertain()
+    ]
+    return Answer(
+        {"uncertain": rows}, [f"{row['message']:>8}  {row['address']}  {row['reply']}" for row in rows] or ["None."]
+    )
+
+
+def _stop_signal() -> threading.Event:
+    """An event that SIGTERM and Ctrl-C set: finish what is in flight, then end."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    return stop

@@ -1,0 +1,138 @@
+"""Commands for what the magazine publishes: topics, newsletters, legal texts."""
+
+from datetime import date
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup
+
+from newsletter import errors
+from newsletter.cli.answers import Answer, add
+from newsletter.publication import legal, masthead, newsletters, topics
+from newsletter.publication.models import Approval, LegalKind, NewsletterKind
+
+_NEWSLETTER = (
+    click.argument("slug"),
+    click.option("--title", required=True, help="Its name, as readers see it."),
+    click.option("--topic", multiple=True, help="A topic's slug; repeat in the order of the sections."),
+    click.option("--days", default="", help="mon,tue,...; leave out to send by hand."),
+    click.option("--at", default="", help="Wall time in the zone, like 07:00."),
+    click.option("--zone", default="UTC", show_default=True, help="IANA time zone, like Europe/Berlin."),
+    click.option("--holiday", multiple=True, help="A local date on which it does not appear, like 2026-12-25."),
+    click.option("--promise", default="", help="One sentence: what readers get."),
+    click.option("--kind", type=click.Choice(list(NewsletterKind)), default="digest", show_default=True),
+    click.option("--approval", type=click.Choice(list(Approval)), default="none", show_default=True),
+    click.option("--minimum", type=click.IntRange(1), help="Stories an issue needs."),
+)
+_LEGAL = (
+    click.argument("kind", type=click.Choice(list(LegalKind))),
+    click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
+    click.option("--title", required=True, help="As readers see it, like Terms of Use."),
+    click.option("--language", default="en", show_default=True),
+)
+_MASTHEAD = (
+    click.option("--name", required=True, help="The magazine's name."),
+    click.option("--tagline", default="", help="A line beneath it."),
+    click.option("--accent", default="#b3261e", show_default=True, help="A colour like #b3261e."),
+    click.option("--fonts", default="serif", show_default=True, help="serif, sans or slab."),
+)
+
+
+def register(group: AppGroup) -> None:
+    """Add the commands to the group."""
+    topic = AppGroup("topic", help="The subjects a reader chooses.")
+    newsletter = AppGroup("newsletter", help="The magazine's newsletters.")
+    legal_text = AppGroup("legal", help="Terms of use and privacy policy.")
+    for each in (topic, newsletter, legal_text):
+        group.add_command(each)
+    add(topic, "add", add_topic, click.argument("slug"), click.argument("name"))
+    add(topic, "list", list_topics)
+    add(newsletter, "add", add_newsletter, *_NEWSLETTER)
+    add(newsletter, "list", list_newsletters)
+    add(legal_text, "publish", publish_legal, *_LEGAL)
+    add(group, "masthead", set_masthead, *_MASTHEAD)
+
+
+def add_topic(*, slug: str, name: str) -> Answer:
+    """Add a topic, or rename the one that has this slug."""
+    topic = topics.add(slug, name)
+    return Answer({"topic": topic.id, "slug": topic.slug, "name": topic.name}, [f"Topic {topic.slug}: {topic.name}."])
+
+
+def list_topics() -> Answer:
+    """List the topics."""
+    found = topics.all()
+    return Answer(
+        {"topics": [{"slug": topic.slug, "name": topic.name} for topic in found]},
+        [f"{topic.slug:<20} {topic.name}" for topic in found] or ["No topic yet. Add one: flask newsletter topic add"],
+    )
+
+
+def add_newsletter(
+    *,
+    slug: str,
+    title: str,
+    topic: tuple[str, ...],
+    days: str,
+    at: str,
+    zone: str,
+    holiday: tuple[str, ...],
+    promise: str,
+    kind: str,
+    approval: str,
+    minimum: int | None,
+) -> Answer:
+    """Add a newsletter, or change the one that has this slug; without --days it is sent by hand."""
+    calendar = newsletters.Calendar(
+        days=[day.strip().lower() for day in days.split(",") if day.strip()],
+        at=at,
+        zone=zone,
+        holidays=[_date(text) for text in holiday],
+    )
+    plan = newsletters.Plan(
+        title=title,
+        topics=topic,
+        calendar=calendar,
+        promise=promise,
+        kind=NewsletterKind(kind),
+        approval=Approval(approval),
+        minimum_stories=minimum,
+    )
+    newsletter = newsletters.save(slug, plan)
+    carried = ", ".join(each.name for each in newsletter.topics)
+    data = {"newsletter": newsletter.id, "slug": slug, "topics": [each.slug for each in newsletter.topics]}
+    return Answer(data, [f"{newsletter.title} carries {carried}."])
+
+
+def list_newsletters() -> Answer:
+    """List the newsletters."""
+    found = newsletters.all()
+    rows = [
+        {"slug": each.slug, "title": each.title, "days": each.days, "at": each.at, "zone": each.zone} for each in found
+    ]
+    lines = [f"{each.slug:<20} {each.title}  {','.join(each.days) or 'by hand'} {each.at}" for each in found]
+    return Answer({"newsletters": rows}, lines or ["No newsletter yet. Add one: flask newsletter newsletter add"])
+
+
+def publish_legal(*, kind: str, file: Path, title: str, language: str) -> Answer:
+    """Publish the next version of a legal text from a Markdown file."""
+    document = legal.publish(LegalKind(kind), title=title, markdown=file.read_text(encoding="utf-8"), language=language)
+    if legal.wording(language) is None:
+        legal.word_consent(legal.DEFAULT_SENTENCE, language)
+    data = {"kind": kind, "version": document.version, "sha256": document.sha256, "published_at": document.published_at}
+    return Answer(data, [f"{document.title}, version {document.version}, is published."])
+
+
+def set_masthead(*, name: str, tagline: str, accent: str, fonts: str) -> Answer:
+    """Set the magazine's name and look."""
+    saved = masthead.save(name=name, tagline=tagline, accent=accent, fonts=fonts)
+    return Answer(
+        {"name": saved.name, "accent": saved.accent, "fonts": saved.fonts}, [f"The masthead reads {saved.name}."]
+    )
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise errors.BadInput(f"A holiday is written like 2026-12-25, not {text!r}.", field="holiday") from None

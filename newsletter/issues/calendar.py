@@ -1,0 +1,151 @@
+"""When a newsletter appears: local wall time on chosen days, turned into instants, whatever the clocks do."""
+
+import zoneinfo
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from newsletter.publication import newsletters
+from newsletter.publication.models import Newsletter
+
+_DAY = timedelta(days=1)
+# No calendar of ours has a longer gap, unless every date in it is a holiday.
+_HORIZON = timedelta(days=400)
+_DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A local wall time in an IANA zone on weekdays (Monday is 0), without the holidays."""
+
+    zone: str
+    at: time
+    days: frozenset[int]
+    holidays: frozenset[date] = frozenset()
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """One appearance: the local date it belongs to, and the instant it is due."""
+
+    on: date
+    due_at: datetime
+
+
+def schedule_of(newsletter: Newsletter) -> Schedule | None:
+    """The schedule of a newsletter; None when it is sent by hand."""
+    if not newsletter.days or not newsletter.at:
+        return None
+    return Schedule(
+        newsletter.zone,
+        time.fromisoformat(newsletter.at),
+        frozenset(newsletters.DAYS.index(day) for day in newsletter.days),
+        frozenset(holiday.on for holiday in newsletter.holidays),
+    )
+
+
+def occurrences(schedule: Schedule, start: datetime, end: datetime) -> list[Occasion]:
+    """Every occasion due after `start` and not after `end`, in order; one per local date, never two at one instant."""
+    zone = zoneinfo.ZoneInfo(schedule.zone)
+    # A day more on both sides: a time in a gap before midnight falls on the next local date.
+    first, last = start.astimezone(zone).date() - _DAY, end.astimezone(zone).date() + _DAY
+    found = (occasion_on(schedule, day) for day in _dates(first, last))
+    return [occasion for occasion in found if occasion and start < occasion.due_at <= end]
+
+
+def occasion_on(schedule: Schedule, day: date) -> Occasion | None:
+    """The occasion of a local date; None on other weekdays, holidays, and a date the zone never had."""
+    if day.weekday() not in schedule.days or day in schedule.holidays:
+        return None
+    due_at = due(schedule.zone, day, schedule.at)
+    return Occasion(day, due_at) if due_at else None
+
+
+def due(zone_name: str, day: date, at: time) -> datetime | None:
+    """The instant of a wall time: the first of two where clocks go back, the end of the gap where they go forward.
+
+    None for a date the zone never had, as 30 December 2011 in Apia.
+    """
+    zone = zoneinfo.ZoneInfo(zone_name)
+    wall = datetime.combine(day, at)
+    # PEP 495: fold=0 is the first of a repeated time, and in a gap the offset from before it.
+    instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == wall:
+        return instant
+    return _end_of_gap(zone, wall)
+
+
+def next_after(schedule: Schedule, instant: datetime) -> Occasion | None:
+    """The first occasion due after an instant, or None within 400 days."""
+    return next(iter(_forward(schedule, instant)), None)
+
+
+def last_before(schedule: Schedule, instant: datetime) -> Occasion | None:
+    """The last occasion due before an instant, or None within 400 days."""
+    found = occurrences(schedule, instant - timedelta(days=15), instant - timedelta(microseconds=1))
+    found = found or occurrences(schedule, instant - _HORIZON, instant - timedelta(microseconds=1))
+    return found[-1] if found else None
+
+
+def gap_around(schedule: Schedule, instant: datetime) -> timedelta | None:
+    """The time between the occasion before an instant and the one at or after it."""
+    before = last_before(schedule, instant)
+    after = next_after(schedule, instant - timedelta(microseconds=1))
+    return after.due_at - before.due_at if before and after else None
+
+
+def how_often(newsletter: Newsletter) -> str:
+    """The calendar in words, for readers and editors: "Every day at 07:00 (Europe/Berlin)"."""
+    schedule = schedule_of(newsletter)
+    if schedule is None:
+        return "When there is news"
+    return f"{_days_in_words(sorted(schedule.days))} at {schedule.at:%H:%M} ({schedule.zone})"
+
+
+def describe(schedule: Schedule, occasion: Occasion) -> str:
+    """One occasion in words for the desk, saying so when the clocks move it."""
+    zone = zoneinfo.ZoneInfo(schedule.zone)
+    local = occasion.due_at.astimezone(zone)
+    words = f"{_DAY_NAMES[local.weekday()]}, {local.day} {local:%B %Y}, {local:%H:%M} ({schedule.zone})"
+    if local.replace(tzinfo=None) != datetime.combine(occasion.on, schedule.at):
+        return f"{words}. Clocks go forward: there is no {schedule.at:%H:%M} that day."
+    if local.utcoffset() != local.replace(fold=1).utcoffset():
+        return f"{words}. Clocks go back: the first of two {schedule.at:%H:%M}."
+    return words
+
+
+def _dates(first: date, last: date) -> Iterator[date]:
+    for number in range((last - first).days + 1):
+        yield first + number * _DAY
+
+
+def _end_of_gap(zone: zoneinfo.ZoneInfo, wall: datetime) -> datetime | None:
+    # In a gap the later offset gives an instant before the change, the earlier one an instant after it.
+    before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    after = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    offset = before.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+        if middle.astimezone(zone).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    skipped_whole = before.astimezone(zone).date() < wall.date() < after.astimezone(zone).date()
+    return None if skipped_whole else after
+
+
+def _forward(schedule: Schedule, instant: datetime) -> Iterator[Occasion]:
+    # Most calendars answer within the first fortnight; the rest of the horizon is for long holidays.
+    yield from occurrences(schedule, instant, instant + timedelta(days=15))
+    yield from occurrences(schedule, instant + timedelta(days=15), instant + _HORIZON)
+
+
+def _days_in_words(days: list[int]) -> str:
+    if len(days) == 7:
+        return "Every day"
+    if len(days) > 2 and days == list(range(days[0], days[-1] + 1)):
+        return f"{_DAY_NAMES[days[0]]} to {_DAY_NAMES[days[-1]]}"
+    names = [_DAY_NAMES[day] for day in days]
+    if len(names) == 1:
+        return f"Every {names[0]}"
+    return f"{', '.join(names[:-1])} and {names[-1]}"

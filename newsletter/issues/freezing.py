@@ -1,0 +1,170 @@
+"""What an issue says, taken out of the changing tables: its stories, order and words as values."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from newsletter import settings
+from newsletter.articles import pictures
+from newsletter.articles.models import Article, Picture
+from newsletter.issues import candidates
+from newsletter.issues.models import Issue
+from newsletter.mail import looks
+from newsletter.publication import masthead
+
+# Enough for one block of evergreens in every edition, whatever its readers have had.
+_EVERGREENS = 30
+
+
+@dataclass(frozen=True)
+class FrozenPicture:
+    """One size of a picture: its absolute address, width and height in pixels."""
+
+    url: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class FrozenStory:
+    """An article as it stood at approval, in the words of this issue."""
+
+    id: int
+    headline: str
+    dek: str
+    url: str
+    topic_ids: tuple[int, ...]  # the main one first
+    hypes: int | None
+    comments: int | None
+    wide: FrozenPicture | None
+    small: FrozenPicture | None
+    alt: str
+    is_fresh: bool = True  # no earlier issue of the newsletter offered it
+
+
+@dataclass(frozen=True)
+class FrozenTopic:
+    """A topic as it was named at approval."""
+
+    id: int
+    name: str
+    slug: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything an issue's mails are made of, but for the template and the operator's settings."""
+
+    slug: str
+    title: str
+    number: int
+    kind: str
+    language: str
+    zone: str
+    look: looks.Look
+    subject: str
+    subject_lead_id: int | None
+    preheader: str
+    intro: str
+    sections: tuple[FrozenTopic, ...]  # in the newsletter's order
+    topics: tuple[FrozenTopic, ...]  # every topic a story has
+    stories: tuple[FrozenStory, ...]  # in issue order
+    evergreens: tuple[FrozenStory, ...]
+
+
+def freeze(issue: Issue) -> None:
+    """Keep the issue's present content with its hash; content frozen by an earlier approval of the same stays."""
+    if issue.frozen is None:
+        issue.frozen = dataclasses.asdict(_present(issue))
+        issue.frozen_hash = _digest(issue.frozen)
+
+
+def content(issue: Issue) -> Content:
+    """What the issue says: as frozen, else as of now."""
+    return _thawed(issue.frozen) if issue.frozen is not None else _present(issue)
+
+
+def _present(issue: Issue) -> Content:
+    newsletter = issue.newsletter
+    carried = candidates.carried_before(issue)
+    stories = tuple(
+        _story(entry.article, headline=entry.headline, dek=entry.dek, is_fresh=entry.article_id not in carried)
+        for entry in issue.stories
+    )
+    own = {story.id for story in stories}
+    evergreens = [each for each in candidates.evergreens(newsletter, _EVERGREENS) if each.id not in own]
+    articles = [*(entry.article for entry in issue.stories), *evergreens]
+    topics = {topic.id: FrozenTopic(topic.id, topic.name, topic.slug) for each in articles for topic in each.topics}
+    return Content(
+        slug=newsletter.slug,
+        title=newsletter.title,
+        number=issue.number,
+        kind=newsletter.kind.value,
+        language=newsletter.language,
+        zone=newsletter.zone,
+        look=looks.of(masthead.current()),
+        subject=issue.subject,
+        subject_lead_id=issue.subject_lead_id,
+        preheader=issue.preheader,
+        intro=issue.intro,
+        sections=tuple(FrozenTopic(topic.id, topic.name, topic.slug) for topic in newsletter.topics),
+        topics=tuple(topics[topic_id] for topic_id in sorted(topics)),
+        stories=stories,
+        evergreens=tuple(_story(each) for each in evergreens),
+    )
+
+
+def _story(article: Article, *, headline: str = "", dek: str = "", is_fresh: bool = True) -> FrozenStory:
+    return FrozenStory(
+        id=article.id,
+        headline=headline or article.headline,
+        dek=dek or article.dek,
+        url=article.url,
+        topic_ids=tuple(topic.id for topic in article.topics),
+        hypes=article.hypes,
+        comments=article.comments,
+        wide=_picture(article.picture, "wide"),
+        small=_picture(article.picture, "small"),
+        alt=article.picture_alt,
+        is_fresh=is_fresh,
+    )
+
+
+def _picture(picture: Picture | None, label: str) -> FrozenPicture | None:
+    found = pictures.address(picture, label) if picture else None
+    if found is None:
+        return None
+    url, width, height = found
+    # A mail has no page to be relative to.
+    return FrozenPicture(settings.current().base_url + url if url.startswith("/") else url, width, height)
+
+
+def _thawed(stored: Mapping[str, Any]) -> Content:
+    values = dict(stored)
+    values["look"] = looks.Look(**stored["look"])
+    for name in ("sections", "topics"):
+        values[name] = tuple(FrozenTopic(**each) for each in stored[name])
+    for name in ("stories", "evergreens"):
+        values[name] = _thawed_stories(stored[name])
+    return Content(**values)
+
+
+def _thawed_stories(stored: Sequence[Mapping[str, Any]]) -> tuple[FrozenStory, ...]:
+    return tuple(
+        FrozenStory(
+            **{
+                **each,
+                "topic_ids": tuple(each["topic_ids"]),
+                "wide": FrozenPicture(**each["wide"]) if each["wide"] else None,
+                "small": FrozenPicture(**each["small"]) if each["small"] else None,
+            }
+        )
+        for each in stored
+    )
+
+
+def _digest(frozen: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(frozen, sort_keys=True).encode()).hexdigest()

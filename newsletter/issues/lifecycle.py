@@ -1,0 +1,191 @@
+"""An issue's way from draft to released, by one table of moves; afterwards its run says how it goes on."""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from newsletter import clock, db, errors, settings
+from newsletter.issues import freezing, runs
+from newsletter.issues.models import Issue, IssueApproval, IssueState
+from newsletter.outbox import queue
+from newsletter.outbox.models import RunState
+from newsletter.publication.models import Approval, Newsletter
+from newsletter.staff import audit
+
+MOVES = {
+    IssueState.DRAFT: {IssueState.APPROVED, IssueState.CANCELLED},
+    IssueState.APPROVED: {IssueState.SCHEDULED, IssueState.RELEASED, IssueState.DRAFT, IssueState.CANCELLED},
+    IssueState.SCHEDULED: {IssueState.SCHEDULED, IssueState.RELEASED, IssueState.DRAFT, IssueState.CANCELLED},
+    IssueState.RELEASED: set[IssueState](),
+    IssueState.CANCELLED: set[IssueState](),
+}
+OPEN = (IssueState.DRAFT, IssueState.APPROVED, IssueState.SCHEDULED)
+READY = (IssueState.APPROVED, IssueState.SCHEDULED)
+
+_SHOWN = {
+    RunState.PLANNING: "sending",
+    RunState.RUNNING: "sending",
+    RunState.PAUSED: "paused",
+    RunState.CANCELLED: "cancelled",
+    RunState.FINISHED: "sent",
+}
+_NEEDED = {Approval.NONE: 1, Approval.ONE: 1, Approval.TWO: 2}
+
+
+def approve(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
+    """Approve what the issue says now, freezing it; with two approvals needed the first leaves it a draft.
+
+    Raises Conflict for an issue that is no draft, has no stories, or that this person approved already. Approved
+    later than max_lateness after its time, it asks for a new one.
+    """
+    if issue.state is not IssueState.DRAFT:
+        raise errors.Conflict(f"Only a draft can be approved. This issue is {shown_state(issue)}.")
+    freezing.freeze(issue)
+    if not issue.stories:
+        raise errors.Conflict("This issue has no stories yet. Compose it again when there are some.")
+    given = [each for each in issue.approvals if each.frozen_hash == issue.frozen_hash]
+    if any(each.editor_id == editor_id and each.actor == actor for each in given):
+        raise errors.Conflict("You have approved this issue already. It needs somebody else as well.")
+    now = clock.now()
+    issue.approvals.append(IssueApproval(editor_id=editor_id, actor=actor, frozen_hash=issue.frozen_hash, at=now))
+    if len(given) + 1 < _NEEDED[issue.newsletter.approval]:
+        db.session.flush()
+        audit.record(actor, "approved in part", _subject(issue), after={"hash": issue.frozen_hash}, editor_id=editor_id)
+        return issue
+    issue.approved_at, issue.held_reason = now, ""
+    if issue.send_at and now - issue.send_at > settings.current().max_lateness:
+        issue.held_reason = (
+            f"Its time, {issue.send_at:%d %B %Y %H:%M} UTC, is long past. Choose a new time, or send it now."
+        )
+        issue.send_at = None
+    return _move(issue, IssueState.APPROVED, actor=actor, editor_id=editor_id, action="approved")
+
+
+def schedule(issue: Issue, send_at: datetime, *, actor: str, editor_id: int | None = None) -> Issue:
+    """Have an approved issue go at an instant (aware, in the future); again: at another one."""
+    if send_at.tzinfo is None:
+        raise errors.BadInput("The time needs an offset, like 2026-12-01T07:00+01:00.", field="send_at")
+    if send_at <= clock.now():
+        raise errors.BadInput("This time is past. Choose a later one, or send the issue now.", field="send_at")
+    return _set_time(issue, send_at, actor=actor, editor_id=editor_id, action="scheduled")
+
+
+def send_now(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
+    """Make an approved issue due; planning.release, or the next tick, sends it once this is committed."""
+    return _set_time(issue, clock.now(), actor=actor, editor_id=editor_id, action="sent")
+
+
+def return_to_draft(issue: Issue, *, actor: str, reason: str = "", editor_id: int | None = None) -> Issue:
+    """Open an approved or scheduled issue again: approvals, frozen content and planned messages are forgotten."""
+    _move(issue, IssueState.DRAFT, actor=actor, editor_id=editor_id, action="returned to draft", note=reason)
+    runs.discard(issue)
+    thaw(issue)
+    return issue
+
+
+def thaw(issue: Issue) -> None:
+    """Forget what was frozen and who approved it: the content is to change."""
+    issue.frozen, issue.frozen_hash, issue.approved_at = None, "", None
+    issue.approvals.clear()
+    db.session.flush()
+
+
+def cancel(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
+    """Cancel an issue; of a released one, every message that has not left. Raises Conflict when it is sent already."""
+    if issue.state is not IssueState.RELEASED:
+        _move(issue, IssueState.CANCELLED, actor=actor, editor_id=editor_id, action="cancelled")
+        runs.discard(issue)
+        return issue
+    return _steer(issue, "cancel", actor=actor, editor_id=editor_id)
+
+
+def pause(issue: Issue, *, actor: str, reason: str = "", editor_id: int | None = None) -> Issue:
+    """Stop a sending issue between two messages."""
+    return _steer(issue, "pause", actor=actor, editor_id=editor_id, reason=reason or f"Paused by {actor}.")
+
+
+def resume(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
+    """Go on with a paused issue."""
+    return _steer(issue, "resume", actor=actor, editor_id=editor_id)
+
+
+def released(issue: Issue, *, actor: str) -> Issue:
+    """Mark an approved issue as handed to the outbox; the caller releases the run in the same transaction."""
+    issue.released_at, issue.held_reason = clock.now(), ""
+    issue.send_at = issue.send_at or issue.released_at
+    return _move(issue, IssueState.RELEASED, actor=actor, editor_id=None, action="released")
+
+
+def hold(issue: Issue, reason: str, *, actor: str) -> None:
+    """Keep an open issue from going by itself, with a reason an editor reads."""
+    issue.held_reason = reason
+    db.session.flush()
+    audit.record(actor, "held", _subject(issue), after={"reason": reason})
+
+
+def shown_state(issue: Issue) -> str:
+    """draft, approved, scheduled, sending, paused, sent or cancelled."""
+    if issue.state is not IssueState.RELEASED:
+        return issue.state.value
+    run = runs.find(issue)
+    return _SHOWN[run.state] if run else "sending"
+
+
+def latest(newsletter: Newsletter | None = None, *, limit: int = 20) -> list[Issue]:
+    """The newest issues, of one newsletter or of all, newest first."""
+    query = select(Issue).order_by(Issue.id.desc()).limit(limit)
+    return list(db.session.scalars(query.filter_by(newsletter_id=newsletter.id) if newsletter else query))
+
+
+def _set_time(issue: Issue, send_at: datetime, *, actor: str, editor_id: int | None, action: str) -> Issue:
+    if issue.state not in READY:
+        raise errors.Conflict(f"Only an approved issue can be sent. This issue is {shown_state(issue)}.")
+    runs.discard(issue)
+    issue.send_at, issue.held_reason = send_at, ""
+    return _move(issue, IssueState.SCHEDULED, actor=actor, editor_id=editor_id, action=action)
+
+
+def _move(issue: Issue, to: IssueState, *, actor: str, editor_id: int | None, action: str, note: str = "") -> Issue:
+    """Change the state if it is still the one we saw: of two who move an issue at once, one gets a Conflict."""
+    before = issue.state
+    if to not in MOVES[before]:
+        raise errors.Conflict(f"This issue is {shown_state(issue)}: it cannot become {to.value}.")
+    db.session.flush()
+    moved = db.session.execute(
+        update(Issue)
+        .where(Issue.id == issue.id, Issue.state == before)
+        .values(state=to, version=Issue.version + 1)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.refresh(issue, ["state", "version"])
+    if moved.rowcount != 1:
+        raise errors.Conflict(f"Somebody else was faster: this issue is {shown_state(issue)} now.")
+    after = {"state": to.value, "send_at": issue.send_at and issue.send_at.isoformat(), "hash": issue.frozen_hash}
+    audit.record(
+        actor,
+        action,
+        _subject(issue),
+        before={"state": before.value},
+        after=after | ({"note": note} if note else {}),
+        editor_id=editor_id,
+    )
+    return issue
+
+
+def _steer(issue: Issue, action: str, *, actor: str, editor_id: int | None, reason: str = "") -> Issue:
+    run = runs.find(issue) if issue.state is IssueState.RELEASED else None
+    if run is None:
+        raise errors.Conflict(f"Only an issue that is being sent can be stopped. This issue is {shown_state(issue)}.")
+    before = run.state.value
+    if action == "pause":
+        queue.pause(run, reason)
+    elif action == "resume":
+        queue.resume(run)
+    else:
+        queue.cancel(run)
+    audit.record(actor, action, _subject(issue), before={"run": before}, after={"reason": reason}, editor_id=editor_id)
+    return issue
+
+
+def _subject(issue: Issue) -> str:
+    return f"issue {issue.id}"

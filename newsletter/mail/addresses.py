@@ -1,0 +1,53 @@
+"""Addresses as they stand in From, Reply-To and To."""
+
+import re
+from email.headerregistry import Address
+
+import idna
+
+from newsletter import errors
+from newsletter.mail import headers
+
+_NAMED = re.compile(r"(?P<name>.*?)\s*<(?P<spec>[^<>]*)>")
+
+
+def parse(text: str) -> Address:
+    """ "Name <address>" or an address alone, its domain in A-labels; raises BadInput for anything else.
+
+    All before the last "<" is the name: a comma in it never makes a second address.
+    """
+    text = headers.clean(text)
+    named = _NAMED.fullmatch(text)
+    name, spec = (named["name"], named["spec"]) if named else ("", text)
+    try:
+        local, _, domain = spec.strip().rpartition("@")
+        address = Address(display_name=_unquoted(name), username=local, domain=_a_labels(domain))
+        if not local or not address.addr_spec.isascii() or Address(addr_spec=address.addr_spec) is None:
+            raise ValueError
+    except (ValueError, IndexError, idna.IDNAError):
+        raise errors.BadInput(
+            f"{spec or text!r} is not an e-mail address mail can be sent to.", field="address"
+        ) from None
+    return address
+
+
+def domain_of(sender: str) -> str:
+    """The domain of "Name <address>", in A-labels and lower case: that of Message-ID and List-Id."""
+    return parse(sender).domain
+
+
+def words(address: Address) -> list[str]:
+    """The address as words of a header: the name quoted or encoded, so that it stays one address."""
+    spec = f"<{address.addr_spec}>"
+    return [*headers.phrase(address.display_name).split(" "), spec] if address.display_name else [address.addr_spec]
+
+
+def _unquoted(name: str) -> str:
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", name[1:-1])
+    return name
+
+
+def _a_labels(domain: str) -> str:
+    # Address literals and names that are A-labels already pass as they are.
+    return domain.lower() if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")

@@ -1,0 +1,35 @@
+"""What a mail takes from the masthead."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from newsletter.publication import masthead
+from newsletter.publication.models import Masthead
+
+
+@dataclass(frozen=True)
+class Look:
+    """The magazine's name, look and words; `fonts` names a pairing of publication.look.FONTS."""
+
+    name: str
+    tagline: str = ""
+    accent: str = "#b3261e"
+    fonts: str = "serif"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    logo_url: str = ""
+
+    def label(self, key: str) -> str:
+        """The magazine's word for a key of masthead.LABELS."""
+        return self.labels.get(key) or masthead.LABELS[key]
+
+
+def of(stored: Masthead, *, logo_url: str = "") -> Look:
+    """The look of a masthead; a plain value, to be frozen with an issue or handed to a worker."""
+    return Look(
+        name=stored.name,
+        tagline=stored.tagline,
+        accent=stored.accent,
+        fonts=stored.fonts,
+        labels={str(key): str(word) for key, word in stored.labels.items()},
+        logo_url=logo_url,
+    )

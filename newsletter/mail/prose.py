@@ -1,0 +1,39 @@
+"""An editor's few lines of Markdown, as HTML and as text: paragraphs, lists, emphasis, links."""
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+from newsletter.mail import plaintext
+
+# No raw HTML, no pictures, no headings: the mail has one outline, and it is the template's.
+_MARKDOWN = MarkdownIt("zero").enable(["list", "emphasis", "link", "autolink", "escape", "entity", "balance_pairs"])
+
+
+def to_html(markdown: str) -> Markup:
+    """Safe HTML: what is no Markdown is escaped, links are what markdown-it lets through (no javascript:)."""
+    return Markup(_MARKDOWN.render(plaintext.clean(markdown)))  # noqa: S704, markdown-it escapes, html is off
+
+
+def to_text(markdown: str) -> str:
+    """The same in wrapped lines, a link's address after its words."""
+    lines, mark = [], ""
+    for token in _MARKDOWN.parse(plaintext.clean(markdown)):
+        if token.type == "list_item_open":
+            mark = f"{token.info}{token.markup} " if token.info else f"{token.markup} "
+        elif token.type == "inline":
+            lines.append(plaintext.wrap(mark + _inline(token.children or [])))
+            mark = ""
+    return "\n\n".join(lines)
+
+
+def _inline(tokens: list[Token]) -> str:
+    text, address = "", ""
+    for token in tokens:
+        if token.type == "link_open":
+            address = str(token.attrs["href"])
+        elif token.type == "link_close":
+            text += "" if text.endswith(address) else f" ({address})"
+        else:
+            text += "\n" if token.type == "softbreak" else token.content
+    return text

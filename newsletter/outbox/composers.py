@@ -1,0 +1,63 @@
+"""The registry of composers: who turns a message row of a kind into the bytes that leave."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from newsletter import errors
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a composer may know of a message."""
+
+    id: int
+    kind: str
+    run_ref: int  # the run's: the issue's id, 0 for a stream
+    ref: int | None  # the message's own: the edition of an issue
+    recipient_id: int  # the subscriber of an issue, the request of a stream
+    address: str
+    message_id: str
+    dated_at: datetime  # the Date header: set at the first claim, the same on every attempt
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A finished message: RFC 5322 bytes with CRLF line ends, not dot-stuffed, and its envelope sender (addr-spec)."""
+
+    content: bytes
+    sender: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Nothing is sent, for a reason an editor understands."""
+
+    reason: str
+
+
+Composer = Callable[[Row], Wire | Skipped]
+
+
+def register(kind: str, composer: Composer) -> None:
+    """Let `composer` write the messages of every run of this kind.
+
+    It is called inside an application context in which the database is read-only, one row at a time, and must return
+    the same bytes for the same row every time (RFC 5322 3.6.4: one Message-ID, one message).
+    """
+    _composers[kind] = composer
+
+
+def kinds() -> list[str]:
+    """The kinds of run this process can write for."""
+    return sorted(_composers)
+
+
+def compose(row: Row) -> Wire | Skipped:
+    """The message of a row by its kind's composer."""
+    if row.kind not in _composers:
+        raise errors.ConfigurationError(f"Nothing here can write messages of the kind {row.kind!r}.")
+    return _composers[row.kind](row)
+
+
+_composers: dict[str, Composer] = {}

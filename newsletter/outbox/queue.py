@@ -1,0 +1,235 @@
+"""What rooms ask of the outbox: rows into streams and runs, and a run's way from planning to its end."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, CursorResult, Insert, Table, Update, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from newsletter import clock, db, errors, settings
+from newsletter.outbox import states, suppression
+from newsletter.outbox.models import Message, MessageState, Policy, Run, RunState, SuppressionReason
+
+SUPPRESSED = "suppressed"
+UNSUBSCRIBED = "unsubscribed"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One message of a run: for whom, where to, and which edition."""
+
+    recipient_id: int
+    address: str
+    ref: int | None = None
+
+
+def enqueue(  # noqa: PLR0913 - a message's own choices, each by name
+    kind: str,
+    *,
+    recipient_id: int,
+    address: str,
+    lifetime: timedelta,
+    policy: Policy = Policy.RETRY,
+    priority: int = 100,
+    ref: int | None = None,
+    despite_bounce: bool = False,
+) -> Message:
+    """Put one message into the stream of its kind; the same recipient again changes nothing.
+
+    To a suppressed address the row is skipped at once; `despite_bounce` lets a confirmation pass that a reader asked
+    for after a hard bounce (never after a complaint). An erasure blocks imports, not what its person asks for.
+    """
+    stream = _stream(kind, policy=policy, lifetime=lifetime, priority=priority)
+    row = _row(stream.id, Planned(recipient_id, address, ref), clock.now())
+    row["despite_bounce"] = despite_bounce
+    if not _may_write(address, despite_bounce=despite_bounce):
+        row |= {"state": MessageState.SKIPPED, "last_reply": SUPPRESSED, "settled_at": row["created_at"]}
+    db.session.execute(_insert(Message).values(row).on_conflict_do_nothing())
+    return db.session.scalars(select(Message).filter_by(run_id=stream.id, recipient_id=recipient_id)).one()
+
+
+def open_run(kind: str, ref: int, *, policy: Policy, lifetime: timedelta, priority: int = 0) -> Run:
+    """The run of an issue, in planning: nothing leaves before its release; (kind, ref) again is the same run."""
+    return _run(kind, ref, RunState.PLANNING, policy=policy, lifetime=lifetime, priority=priority)
+
+
+def add(run: Run, rows: Sequence[Planned]) -> int:
+    """Plan messages into a run in planning; recipients it already has stay as they are; returns how many were new."""
+    _require(run, RunState.PLANNING, "Messages can be added only while the run is planned.")
+    now = clock.now()
+    for row in rows:
+        if len(row.address) > 320 or "@" not in row.address:
+            raise errors.BadInput(f"Recipient {row.recipient_id} has no mail address.")
+    added = 0
+    if rows:
+        inserted = db.session.execute(
+            _insert(Message).on_conflict_do_nothing().returning(Message.__table__.c.id),
+            [_row(run.id, row, now) for row in rows],
+        )
+        added = len(inserted.all())
+    db.session.execute(update(Run).where(Run.id == run.id).values(planned=Run.planned + added))
+    db.session.refresh(run)
+    return added
+
+
+def release(run: Run) -> None:
+    """Let a planned run's messages leave, in one update that counts them; raises Conflict when the count is off."""
+    rows = select(func.count(Message.id)).where(Message.run_id == run.id).scalar_subquery()
+    now = clock.now()
+    values = {"released_at": now, "running_since": now}
+    if not _move(run, [RunState.PLANNING], RunState.RUNNING, values, Run.planned == rows):
+        raise errors.Conflict("The run is not completely planned, or is released already.")
+
+
+def pause(run: Run, reason: str) -> None:
+    """Hold a running run: within one message per connection nothing more of it leaves."""
+    if not _move(run, states.origins(RunState.PAUSED), RunState.PAUSED, {"paused_reason": reason}, ~Run.is_stream):
+        raise errors.Conflict(f"Only what is sending can be paused; this is {run.state}.")
+
+
+def resume(run: Run) -> None:
+    """Let a paused run go on. The failures seen so far are not held against it again; its lifetime begins anew."""
+    bounced = _with_state(run, MessageState.BOUNCED).scalar_subquery()
+    values = {"paused_reason": "", "running_since": clock.now(), "doubts_in_row": 0, "bounced_excused": bounced}
+    if not _move(run, [RunState.PAUSED], RunState.RUNNING, values):
+        raise errors.Conflict(f"Only what is paused can be resumed; this is {run.state}.")
+
+
+def cancel(run: Run) -> None:
+    """End a run: what has not begun to leave is cancelled; a message whose body is on the wire gets its outcome."""
+    if not _move(run, states.origins(RunState.CANCELLED), RunState.CANCELLED, {"paused_reason": ""}, ~Run.is_stream):
+        raise errors.Conflict(f"This can no longer be cancelled; it is {run.state}.")
+    _settle_unsent(Message.run_id == run.id, MessageState.CANCELLED, "")
+
+
+def cancel_for(recipient_id: int, kind: str = "issue", refs: Sequence[int] | None = None) -> int:
+    """Skip what is queued for a reader who left: in the runs `refs` (issue ids) or all of the kind; how many it was."""
+    runs = select(Run.id).where(Run.kind == kind)
+    if refs is not None:
+        runs = runs.where(Run.ref.in_(refs))
+    theirs = (Message.recipient_id == recipient_id) & Message.run_id.in_(runs)
+    return _settle_unsent(theirs, MessageState.SKIPPED, UNSUBSCRIBED)
+
+
+def find_run(kind: str, ref: int = 0) -> Run | None:
+    """The run of an issue, or a kind's stream."""
+    return db.session.scalars(select(Run).filter_by(kind=kind, ref=ref)).first()
+
+
+def counts(run: Run) -> dict[str, int]:
+    """How many messages of a run are in each state, every state named."""
+    statement = select(Message.state, func.count(Message.id)).where(Message.run_id == run.id).group_by(Message.state)
+    found: dict[MessageState, int] = dict(db.session.execute(statement).tuples().all())
+    return {state.value: found.get(state, 0) for state in MessageState}
+
+
+def counts_by_run(run_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """`counts` of many runs in one query, for lists."""
+    statement = (
+        select(Message.run_id, Message.state, func.count(Message.id))
+        .where(Message.run_id.in_(run_ids))
+        .group_by(Message.run_id, Message.state)
+    )
+    found = {(run_id, state): number for run_id, state, number in db.session.execute(statement)}
+    return {run_id: {state.value: found.get((run_id, state), 0) for state in MessageState} for run_id in run_ids}
+
+
+def _stream(kind: str, *, policy: Policy, lifetime: timedelta, priority: int) -> Run:
+    stream = find_run(kind)
+    return stream or _run(kind, 0, RunState.RUNNING, policy=policy, lifetime=lifetime, priority=priority)
+
+
+def _run(kind: str, ref: int, state: RunState, *, policy: Policy, lifetime: timedelta, priority: int) -> Run:
+    values = {
+        "kind": kind,
+        "ref": ref,
+        "state": state,
+        "policy": policy,
+        "priority": priority,
+        "is_stream": ref == 0,
+        "lifetime_seconds": int(lifetime.total_seconds()),
+        "created_at": clock.now(),
+        "running_since": clock.now() if state is RunState.RUNNING else None,
+    }
+    db.session.execute(_insert(Run).values(values).on_conflict_do_nothing())
+    return db.session.scalars(select(Run).filter_by(kind=kind, ref=ref)).one()
+
+
+def _row(run_id: int, planned: Planned, now: datetime) -> dict[str, Any]:
+    key = suppression.key_of(planned.address)
+    return {
+        "run_id": run_id,
+        "recipient_id": planned.recipient_id,
+        "ref": planned.ref,
+        "address": planned.address,
+        "address_key": key,
+        "domain": key.rpartition("@")[2],
+        # Random, so that a database made anew does not repeat the identity of an older one's mail.
+        "message_id": f"<{run_id}.{planned.recipient_id}.{secrets.token_hex(8)}@{_sender_domain()}>",
+        "state": MessageState.QUEUED,
+        "due_at": now,
+        "created_at": now,
+    }
+
+
+def _sender_domain() -> str:
+    return suppression.ascii_domain(parseaddr(settings.current().sender)[1].rpartition("@")[2]) or "localhost"
+
+
+def _may_write(address: str, *, despite_bounce: bool) -> bool:
+    found = suppression.find(address)
+    if found is None or found.reason is SuppressionReason.ERASURE:
+        return True
+    return despite_bounce and found.reason is SuppressionReason.HARD_BOUNCE
+
+
+def _insert(model: type[Run] | type[Message]) -> Any:
+    table: Table = model.__table__  # type: ignore[assignment]  # mypy sees FromClause
+    is_postgresql = db.session.get_bind().dialect.name == "postgresql"
+    insert: Insert = postgresql.insert(table) if is_postgresql else sqlite.insert(table)
+    return insert
+
+
+def _move(
+    run: Run,
+    origins: Sequence[RunState],
+    target: RunState,
+    values: dict[str, Any],
+    condition: ColumnElement[bool] | None = None,
+) -> bool:
+    """Move a run in one update that checks where it stands; False when it stood elsewhere."""
+    statement = update(Run).where(Run.id == run.id, Run.state.in_(origins))
+    if condition is not None:
+        statement = statement.where(condition)
+    moved = db.session.execute(
+        statement.values(state=target, **values), execution_options={"synchronize_session": False}
+    )
+    db.session.refresh(run)
+    return bool(moved.rowcount)
+
+
+def _require(run: Run, state: RunState, sentence: str) -> None:
+    present = db.session.scalar(select(Run.state).where(Run.id == run.id).with_for_update())
+    if present is not state:
+        raise errors.Conflict(sentence)
+
+
+def _with_state(run: Run, state: MessageState) -> Any:
+    return select(func.count(Message.id)).where(Message.run_id == run.id, Message.state == state)
+
+
+def _settle_unsent(which: ColumnElement[bool], state: MessageState, reason: str) -> int:
+    unsent = [MessageState.QUEUED, MessageState.DEFERRED, MessageState.CLAIMED]
+    statement = update(Message).where(which, Message.state.in_(unsent))
+    moved = _update(statement.values(state=state, last_reply=reason, claimed_by=None, settled_at=clock.now()))
+    db.session.expire_all()
+    return moved
+
+
+def _update(statement: Update) -> int:
+    result = db.session.execute(statement, execution_options={"synchronize_session": False})
+    return cast("CursorResult[Any]", result).rowcount

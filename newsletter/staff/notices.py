@@ -1,0 +1,60 @@
+"""Telling the editors: a line on Today, and a mail ahead of issues."""
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from newsletter import clock, db, settings
+from newsletter.outbox import queue
+from newsletter.staff.models import Editor, Notice
+
+KIND = "notice"
+
+
+def tell(key: str, *, subject: str, text: str, path: str = "", issue_id: int | None = None) -> list[Notice]:
+    """Tell every active editor once: the same key again tells nobody twice. `path` is a place under the base URL."""
+    told = db.session.scalars(select(Notice.editor_id).filter_by(key=key)).all()
+    editors = db.session.scalars(select(Editor).filter_by(is_active=True).order_by(Editor.id))
+    made = []
+    for editor in [each for each in editors if each.id not in told]:
+        notice = Notice(
+            editor_id=editor.id,
+            key=key,
+            subject=subject,
+            text=text,
+            path=path,
+            issue_id=issue_id,
+            created_at=clock.now(),
+        )
+        if _store(notice):
+            queue.enqueue(
+                KIND, recipient_id=notice.id, address=editor.address, lifetime=settings.current().notice_expiry
+            )
+            made.append(notice)
+    return made
+
+
+def unseen(editor_id: int, *, limit: int = 20) -> list[Notice]:
+    """What an editor was told and has not put away, newest first."""
+    return list(
+        db.session.scalars(
+            select(Notice).filter_by(editor_id=editor_id, seen_at=None).order_by(Notice.id.desc()).limit(limit)
+        )
+    )
+
+
+def put_away(editor_id: int, notice_id: int) -> None:
+    """Take a notice off an editor's Today; harmless twice, and for another editor's notice."""
+    notice = db.session.scalars(select(Notice).filter_by(id=notice_id, editor_id=editor_id, seen_at=None)).first()
+    if notice is not None:
+        notice.seen_at = clock.now()
+        db.session.flush()
+
+
+def _store(notice: Notice) -> bool:
+    # Two schedulers may tell the same thing at the same moment; the unique key lets one of them win.
+    try:
+        with db.session.begin_nested():
+            db.session.add(notice)
+        return True
+    except IntegrityError:
+        return False

@@ -1,0 +1,37 @@
+"""The pages of this door, for the factory to open."""
+
+from flask import Blueprint
+
+from newsletter.web.admin import (
+    access,
+    articles,
+    editors,
+    feeds,
+    issue,
+    issues,
+    login,
+    newsletters,
+    previews,
+    readers,
+    sending,
+    setup,
+    today,
+    wording,
+)
+
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    access.blueprint,
+    wording.blueprint,
+    login.blueprint,
+    setup.blueprint,
+    today.blueprint,
+    issues.blueprint,
+    issue.blueprint,
+    sending.blueprint,
+    previews.blueprint,
+    articles.blueprint,
+    feeds.blueprint,
+    newsletters.blueprint,
+    readers.blueprint,
+    editors.blueprint,
+)

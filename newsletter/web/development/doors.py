@@ -1,0 +1,5 @@
+"""The pages of this door, for the factory to open."""
+
+from flask import Blueprint
+
+BLUEPRINTS: tuple[Blueprint, ...] = ()

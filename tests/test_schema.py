@@ -1,0 +1,41 @@
+"""The migrations: up, down, up again on both databases, and true to the models."""
+
+import sqlite3
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from newsletter import db, errors, schema
+from newsletter.models import TABLES
+from tests.conftest import both_engines
+
+
+def _tables(url: str) -> set[str]:
+    engine = db.make_engine(url)
+    with engine.connect() as connection:
+        found = set(sqlalchemy.inspect(connection).get_table_names())
+    engine.dispose()
+    return found
+
+
+@both_engines
+def test_the_migrations_go_down_and_up_again_and_end_where_the_models_are(configured, database_url):
+    schema.downgrade(database_url)
+    assert _tables(database_url) <= {"alembic_version"}
+    assert schema.upgrade(database_url)
+    assert not schema.upgrade(database_url)
+    engine = db.make_engine(database_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, TABLES) == []
+    engine.dispose()
+
+
+def test_a_database_of_a_newer_version_is_refused_with_a_sentence(configured, database_url):
+    with sqlite3.connect(database_url.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(errors.ConfigurationError, match="newer version"):
+        schema.upgrade(database_url)
