@@ -67,7 +67,7 @@ def _client(deadline: float) -> httpx2.Client:
     transport = httpx2.HTTPTransport(verify=_certificates(), trust_env=False)
     # httpx2 has no argument for the network backend; a test pins this private name.
     transport._pool = httpcore2.ConnectionPool(ssl_context=_certificates(), network_backend=guard.Backend(deadline))
-    return httpx2.Client(transport=transport, trust_env=False, timeout=None, follow_redirects=False)  # noqa: S113
+    return httpx2.Client(transport=transport, trust_env=False, timeout=None, follow_redirects=False)
 
 
 @functools.cache

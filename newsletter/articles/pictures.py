@@ -1,0 +1,131 @@
+"""Pictures of ours: fetched, checked, re-encoded as JPEG in two sizes, served from /media/<hash>."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+
+import structlog
+from PIL import Image, ImageOps, UnidentifiedImageError
+from sqlalchemy import select
+
+from newsletter import clock, db, errors, fetching, settings
+from newsletter.articles.models import Article, Picture, Rendition
+
+log = structlog.get_logger()
+
+_QUALITY = 82
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One size of a picture as JPEG bytes; width and height in pixels."""
+
+    label: str
+    width: int
+    height: int
+    content: bytes
+
+
+def fetch_missing(limit: int = 20) -> int:
+    """Fetch the pictures articles name and we do not have; how many were got. Owns its transactions.
+
+    One that cannot be had is tried no further: the article goes without.
+    """
+    waiting = db.session.execute(
+        select(Article.id, Article.picture_url)
+        .where(Article.picture_id.is_(None), Article.picture_url != "", Article.withdrawn_at.is_(None))
+        .order_by(Article.id.desc())
+        .limit(limit)
+    ).all()
+    db.session.commit()
+    return sum(_fetch(article_id, url) for article_id, url in waiting)
+
+
+def adopt(content: bytes, *, source_url: str | None = None) -> Picture:
+    """Keep a picture's bytes; raises BadInput, in words for an editor, for what is none. Flushes."""
+    return store(encode(content), source_url=source_url)
+
+
+def encode(content: bytes) -> list[Encoded]:
+    """A picture's bytes as JPEGs of the two sizes, never larger than it is; raises BadInput. No database."""
+    present = settings.current()
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
+            if opened.width * opened.height > present.picture_pixels:
+                raise errors.BadInput("The picture has too many pixels.", field="picture")
+            upright = _flat(ImageOps.exif_transpose(opened))
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+        raise errors.BadInput("This is not a picture we can read (JPEG, PNG, GIF or WebP).", field="picture") from None
+    return [_sized(upright, "wide", present.picture_wide), _sized(upright, "small", present.picture_small)]
+
+
+def store(encoded: list[Encoded], *, source_url: str | None = None) -> Picture:
+    """Keep what `encode` made, once per source address; flushes."""
+    if source_url and (found := db.session.scalars(select(Picture).filter_by(source_url=source_url)).first()):
+        return found
+    picture = Picture(source_url=source_url, created_at=clock.now())
+    picture.renditions = [
+        Rendition(
+            hash=hashlib.sha256(each.content).hexdigest(),
+            label=each.label,
+            width=each.width,
+            height=each.height,
+            content=each.content,
+        )
+        for each in encoded
+    ]
+    db.session.add(picture)
+    db.session.flush()
+    return picture
+
+
+def address(picture: Picture | None, label: str) -> tuple[str, int, int] | None:
+    """The absolute address, width and height in pixels of a picture's "wide" or "small" size; None without one."""
+    for rendition in picture.renditions if picture else ():
+        if rendition.label == label:
+            return f"{settings.current().base_url}/media/{rendition.hash}", rendition.width, rendition.height
+    return None
+
+
+def content_of(digest: str) -> bytes:
+    """The JPEG bytes of a hash; raises NotFound."""
+    found = db.session.scalar(select(Rendition.content).filter_by(hash=digest).limit(1))
+    if found is None:
+        raise errors.NotFound("There is no such picture.")
+    return found
+
+
+def _fetch(article_id: int, url: str) -> bool:
+    encoded: list[Encoded] | None = None
+    try:
+        fetched = fetching.get(url, accept="image/*", limit=settings.current().picture_bytes)
+        encoded = encode(fetched.content)
+    except errors.NewsletterError as error:
+        log.info("picture_refused", article_id=article_id, reason=error.message)
+    article = db.session.get(Article, article_id)
+    if article is not None and article.picture_url == url:
+        if encoded is None:
+            article.picture_url = ""
+        else:
+            article.picture = store(encoded, source_url=url)
+    db.session.commit()
+    return encoded is not None
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """The picture in RGB, what was transparent on white: JPEG knows no transparency."""
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _sized(image: Image.Image, label: str, width: int) -> Encoded:
+    sized = image
+    if image.width > width:
+        sized = image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    sized.save(buffer, "JPEG", quality=_QUALITY, optimize=True, progressive=True)
+    return Encoded(label, sized.width, sized.height, buffer.getvalue())

@@ -1,0 +1,99 @@
+"""Polling a feed: look, fetch, keep; a job that owns its transactions, because no network may stand inside one."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from newsletter import clock, db, errors, fetching, settings
+from newsletter.articles import feeds, publishing, reading
+from newsletter.articles.models import Feed
+from newsletter.articles.publishing import Outcome
+from newsletter.articles.reading import Document
+from newsletter.fetching import Fetched
+
+log = structlog.get_logger()
+
+_ACCEPT = "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
+_LONGEST_WAIT = timedelta(hours=6)
+
+
+@dataclass
+class Report:
+    """What one poll did: counts of items, sentences about what could not be read, and why it failed if it did."""
+
+    feed_id: int | None = None
+    new: int = 0
+    updated: int = 0
+    same: int = 0
+    is_unchanged: bool = False
+    problems: list[str] = field(default_factory=list)
+    error: str = ""
+
+    def count(self, outcome: Outcome) -> None:
+        """Count one item."""
+        self.new += outcome is Outcome.NEW
+        self.updated += outcome is Outcome.UPDATED
+        self.same += outcome is Outcome.SAME
+
+
+def poll(feed_id: int) -> Report:
+    """Fetch a feed and keep what is in it; what went wrong stands in the report and on the feed, in sentences."""
+    feed = feeds.get(feed_id)
+    url, language, etag, last_modified = feed.url, feed.language, feed.etag, feed.last_modified
+    db.session.commit()
+    report = Report(feed_id)
+    try:
+        fetched = fetching.get(url, etag=etag, last_modified=last_modified, accept=_ACCEPT)
+        document = None
+        if fetched.status != 304:
+            document = reading.read(
+                fetched.content, content_type=fetched.content_type, url=fetched.url, language=language
+            )
+    except errors.NewsletterError as error:
+        report.error = error.message
+        _record_failure(feed_id, error.message)
+        return report
+    _keep(feed_id, fetched, document, report)
+    return report
+
+
+def keep_all(document: Document, report: Report, *, feed: Feed | None = None, first_fetch: bool = False) -> None:
+    """Publish every draft of a document; one that cannot be kept is a problem of the report, the others stand."""
+    for draft in document.drafts:
+        try:
+            with db.session.begin_nested():
+                report.count(publishing.publish(draft, feed=feed, first_fetch=first_fetch).outcome)
+        except errors.NewsletterError as error:
+            report.problems.append(f"“{draft.headline[:80]}” was left out: {error.message}")
+
+
+def _keep(feed_id: int, fetched: Fetched, document: Document | None, report: Report) -> None:
+    try:
+        feed, now = feeds.get(feed_id), clock.now()
+        if document is None:
+            report.is_unchanged = True
+        else:
+            report.problems += document.problems
+            keep_all(document, report, feed=feed, first_fetch=feed.first_fetched_at is None)
+            feed.title = document.title or feed.title
+            feed.etag, feed.last_modified = fetched.etag, fetched.last_modified
+            feed.last_error = report.problems[0] if report.problems else ""
+        feed.first_fetched_at = feed.first_fetched_at or now
+        feed.fetched_at, feed.failures = now, 0
+        feed.next_fetch_at = now + settings.current().feed_interval
+        db.session.commit()
+    except SQLAlchemyError:
+        db.session.rollback()
+        raise
+    log.info("feed_polled", feed_id=feed_id, new=report.new, updated=report.updated, same=report.same)
+
+
+def _record_failure(feed_id: int, sentence: str) -> None:
+    feed, now = feeds.get(feed_id), clock.now()
+    feed.failures += 1
+    feed.fetched_at, feed.last_error = now, sentence
+    feed.next_fetch_at = now + min(_LONGEST_WAIT, settings.current().feed_interval * 2 ** min(feed.failures, 8))
+    db.session.commit()
+    log.info("feed_failed", feed_id=feed_id, failures=feed.failures)
