@@ -19,6 +19,12 @@ from newsletter.articles.publishing import Draft
 # Entity declarations serve attacks by expansion and by outside files (ASVS 5.0 V1.5.1); feeds need none.
 _ENTITIES = re.compile(rb"<!ENTITY\b", re.IGNORECASE)
 _IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
+# Buttons, counters and advertisements that feed services put into a body.
+_NO_PICTURE = re.compile(
+    r"feeds\.feedburner\.com/~|feedsportal|pheedo\.com|doubleclick|//ads?\.|/(share|pixel|spacer|icons?|emoji|smilies)[/._-]"
+    r"|(facebook|twitter|pinterest|linkedin|google_?plus)[\w-]*\.(gif|png)",
+    re.IGNORECASE,
+)
 _ATTRIBUTE = re.compile(r"""\b(src|alt|width|height)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.IGNORECASE)
 
 
@@ -154,7 +160,7 @@ def _body_picture(body: str, url: str) -> tuple[str, str] | None:
         source = found.get("src", "")
         # One or two pixels are a counter, not a picture.
         is_pixel = any((_count(found.get(side)) or 100) < 50 for side in ("width", "height"))
-        if source and not source.startswith("data:") and not is_pixel:
+        if source and not source.startswith("data:") and not is_pixel and not _NO_PICTURE.search(source):
             return urljoin(url, source), found.get("alt", "")
     return None
 

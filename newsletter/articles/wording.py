@@ -13,6 +13,8 @@ _BOILERPLATE = re.compile(
     r"(Continue reading|Read more|Read the full (article|story)|Keep reading)\b[^.!?]{0,120}[.…>»→]*\s*$)",
     re.IGNORECASE | re.DOTALL,
 )
+_BLOCK_END = re.compile(r"</(?:p|div|li|h\d|td|tr|blockquote|figcaption|table)\s*>|<br\s*/?>", re.IGNORECASE)
+_SAYS_SOMETHING = 25  # characters; shorter openings in feeds were labels and interjections
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’»)]*\s+(?=[^a-z])")
 _BODY_TAGS = {
     *("p", "br", "a", "em", "strong", "b", "i", "h2", "h3", "h4", "ul", "ol", "li", "blockquote", "code", "pre"),
@@ -35,13 +37,12 @@ def plain(markup: str) -> str:
 
 def dek(summary: str, body: str = "") -> str:
     """The author's summary, else the first sentence, within settings.dek_length; empty rather than wrong."""
-    for source, is_summary in ((summary, True), (body, False)):
-        words = _without_boilerplate(plain(source))
-        if not words:
-            continue
-        if is_summary and len(words) <= settings.current().dek_length:
-            return words
-        return shortened(_SENTENCE_END.split(words, maxsplit=1)[0])
+    whole = _without_boilerplate(plain(summary))
+    if whole and len(whole) <= settings.current().dek_length:
+        return whole
+    for source in (summary, body):
+        if opening := _opening(source):
+            return shortened(_first_sentence(opening))
     return ""
 
 
@@ -58,6 +59,22 @@ def shortened(words: str) -> str:
 def body(markup: str) -> str:
     """The markup with only what an article's text needs; scripts, frames, styles and handlers are gone."""
     return nh3.clean(markup, tags=_BODY_TAGS, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto"})
+
+
+def _opening(markup: str) -> str:
+    """The words of the first paragraph that says something: a label like "Price: 15.50" does not."""
+    blocks = [_without_boilerplate(plain(block)) for block in _BLOCK_END.split(markup)]
+    return next((block for block in blocks if len(block) >= _SAYS_SOMETHING), next(filter(None, blocks), ""))
+
+
+def _first_sentence(words: str) -> str:
+    """The first sentence; with the next while it is too short to tell anything ("Again!")."""
+    told = ""
+    for sentence in _SENTENCE_END.split(words):
+        told = f"{told} {sentence}".strip()
+        if len(told) >= _SAYS_SOMETHING:
+            break
+    return told
 
 
 def _without_boilerplate(words: str) -> str:

@@ -127,6 +127,13 @@ def test_what_is_no_feed_is_refused_with_a_sentence(content, sentence):
             "Real first. Second.",
             "Real first.",
         ),
+        (
+            "",
+            "<p>Price: 15.50</p><p>A book about benches, and who sits on them. More.</p>",
+            "A book about benches, and who sits on them.",
+        ),
+        ("", "<h4>Using wild things in the kitchen</h4><p>Hey, you.</p>", "Using wild things in the kitchen"),
+        ("", "Again! It is that time of the year. And so on.", "Again! It is that time of the year."),
         ("", "", ""),
         ("word " * 80, "", ("word " * 31).strip() + "…"),
     ],
