@@ -124,8 +124,8 @@ def test_what_is_no_feed_is_refused_with_a_sentence(content, sentence):
         ("Something. Read more", "", "Something."),
         (
             "<p>The post <a href='x'>T</a> appeared first on <a href='y'>S</a>.</p>",
-            "Real first. Second.",
-            "Real first.",
+            "The real opening sentence. Second.",
+            "The real opening sentence.",
         ),
         (
             "",
