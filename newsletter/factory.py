@@ -3,6 +3,13 @@
 from flask import Flask
 
 from newsletter import db, settings, telemetry
+from newsletter.audience import letters as reader_letters
+from newsletter.audience import signup
+from newsletter.cli import commands
+from newsletter.issues import runs, wire
+from newsletter.outbox import composers
+from newsletter.staff import letters as editor_letters
+from newsletter.staff import notices
 from newsletter.web import errors, security, transactions
 from newsletter.web.admin import doors as admin
 from newsletter.web.development import doors as development
@@ -15,8 +22,16 @@ def create_app(chosen: settings.Settings | None = None) -> Flask:
     telemetry.configure()
     app = Flask("newsletter", root_path=str(settings.ROOT), template_folder="templates", static_folder="static")
     db.init_app(app)
+    _register_composers()
     _open_doors(app)
+    app.cli.add_command(commands.newsletter)
     return app
+
+
+def _register_composers() -> None:
+    composers.register(runs.KIND, wire.compose)
+    composers.register(signup.MAIL, reader_letters.compose)
+    composers.register(notices.KIND, editor_letters.compose)
 
 
 def _open_doors(app: Flask) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from newsletter.errors import ConfigurationError
@@ -47,11 +47,17 @@ class Settings:
         timedelta(hours=1), "at most one confirmation mail per address in this time"
     )
     confirmations_per_month: int = _row(3, "confirmation mails per address in 30 days, against list bombing")
+    bounced_interval: timedelta = _row(
+        timedelta(days=7), "after a hard bounce, at most one confirmation mail to the address in this time"
+    )
     signups_per_network: int = _row(
         20, "sign-ups mailed per network (/24, /64) and hour; the page answers the same past it"
     )
     signups_in_total: int = _row(
         2000, "confirmation mails by the form in one hour from everybody, against list bombing"
+    )
+    embed_sites: tuple[str, ...] = _row(
+        (), "sites, comma-separated like https://magazine.example, that may frame the sign-up box; none named: any"
     )
     form_minimum_time: timedelta = _row(
         timedelta(seconds=2), "a form sent back faster than this was filled by a machine"
@@ -63,6 +69,10 @@ class Settings:
 
     # articles
     feed_interval: timedelta = _row(timedelta(minutes=15), "how often a feed is polled")
+    feed_connections: int = _row(4, "feeds polled at the same time")
+    compose_poll_time: timedelta = _row(
+        timedelta(seconds=30), "how long an issue waits for its feeds before it is composed"
+    )
     feed_items: int = _row(500, "items read from one feed document")
     fetch_bytes: int = _row(5_000_000, "a fetched document may be this large, after decompression")
     fetch_time: timedelta = _row(timedelta(seconds=20), "a fetch is given up after this, however slowly it trickles")
@@ -111,6 +121,17 @@ class Settings:
     outbox_poll: timedelta = _row(timedelta(milliseconds=50), "how often an idle worker looks for new messages")
     breaker_share: float = _row(0.05, "share of hard failures that pauses an issue")
     breaker_sample: int = _row(500, "messages the share is judged on")
+    relay_rest: timedelta = _row(
+        timedelta(seconds=0.2), "rest after the mail server could not be reached or broke off; doubles each time"
+    )
+    relay_rest_most: timedelta = _row(timedelta(seconds=60), "longest rest before the mail server is tried again")
+    relay_tries: int = _row(5, "failures in a row to reach the mail server that end `deliver --until-empty`")
+    not_sent_most: int = _row(3, "drops before the body after which a message waits like a refused one")
+    stop_time: timedelta = _row(
+        timedelta(seconds=20), "a stopped worker waits this long for the replies to messages in flight"
+    )
+    idle_session: timedelta = _row(timedelta(seconds=20), "an SMTP connection unused this long is closed")
+    breaker_unwritten: int = _row(10, "messages in a row that cannot be composed, which pause an issue")
     breaker_uncertain: int = _row(3, "uncertain outcomes in a row that pause an issue")
 
     # staff and web
@@ -167,7 +188,7 @@ _current: Settings | None = None
 
 
 def _parse(row: "Field[Any]", text: str) -> Any:
-    name, kind = PREFIX + row.name.upper(), type(row.default)
+    name, kind = PREFIX + row.name.upper(), cast("type", type(row.default))
     try:
         if kind is timedelta:
             return timedelta(seconds=float(text))

@@ -95,7 +95,9 @@ def proof(address: str) -> dict[str, Any]:
         .order_by(Subscription.id)
     )
     subscriptions = [_told_subscription(row, newsletter, topic) for row, newsletter, topic in held.tuples()]
-    records = db.session.scalars(select(ConsentRecord).filter_by(subscriber_id=subscriber.id).order_by(ConsentRecord.id))
+    records = db.session.scalars(
+        select(ConsentRecord).filter_by(subscriber_id=subscriber.id).order_by(ConsentRecord.id)
+    )
     return {
         "address": subscriber.address,
         "state": _state({each["state"] for each in subscriptions}),

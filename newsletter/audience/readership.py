@@ -49,9 +49,7 @@ def unconfirmed(newsletter_id: int) -> int:
     )
 
 
-def _page_query(
-    newsletter_id: int, after: int, limit: int, at: datetime
-) -> Select[int, str, str, str, str, str]:
+def _page_query(newsletter_id: int, after: int, limit: int, at: datetime) -> Select[int, str, str, str, str, str]:
     """One statement a page, one row a reader: a million readers are never a million queries, nor all in memory."""
     ids = (
         _confirmed(newsletter_id)

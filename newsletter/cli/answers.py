@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 import click
 from flask.cli import AppGroup
@@ -14,7 +14,8 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from newsletter import db, errors, schema
 
-Parameter = Callable[[Callable[..., Any]], Callable[..., Any]]
+# What click.option and click.argument give.
+Parameter = Callable[[Callable[..., Any]], object]
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,11 @@ def add(
         if not answer.is_well:
             sys.exit(1)
 
+    decorated: Callable[..., Any] = run
     as_json = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object.")
     # click lists the parameter applied last first.
-    decorated = functools.reduce(lambda inner, parameter: parameter(inner), reversed((*parameters, as_json)), run)
+    for parameter in reversed((*parameters, as_json)):
+        decorated = cast("Callable[..., Any]", parameter(decorated))
     group.command(name)(decorated)
 
 

@@ -21,7 +21,7 @@ def register(group: AppGroup) -> None:
     file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
     add(subscriber, "import", import_subscribers, file)
     add(subscriber, "proof", proof, click.argument("address"))
-    role = click.option("--role", type=click.Choice(list(Role)), default="editor", show_default=True)
+    role = click.option("--role", type=click.Choice([each.value for each in Role]), default="editor", show_default=True)
     add(editor, "add", add_editor, click.argument("address"), role, click.option("--name", default=""))
 
 

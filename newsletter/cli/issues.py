@@ -1,10 +1,12 @@
 """Commands for issues: compose, approve, send, watch, pause, resume, cancel."""
 
+import sys
 import time
 from datetime import datetime
 from typing import Any
 
 import click
+from click import termui
 from flask.cli import AppGroup
 
 from newsletter import clock, db, errors
@@ -138,16 +140,16 @@ def _state(issue: Issue) -> Answer:
 def _instant(text: str) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
+        if instant.tzinfo is not None:
+            return instant
     except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise errors.BadInput(f"The time needs an offset, like 2026-12-01T07:00+01:00, not {text!r}.", field="at")
-    return instant
+        pass
+    raise errors.BadInput(f"The time needs an offset, like 2026-12-01T07:00+01:00, not {text!r}.", field="at")
 
 
 def _wait(issue_id: int) -> None:
     """A progress bar read from the database, until no message of the issue is open."""
-    with click.progressbar(length=1, label="Sending", file=click.get_text_stream("stderr"), show_eta=True) as bar:
+    with termui.progressbar(length=1, label="Sending", file=sys.stderr, show_eta=True) as bar:
         while True:
             db.session.rollback()
             found = progress.status(_get(issue_id))

@@ -20,12 +20,14 @@ _NEWSLETTER = (
     click.option("--zone", default="UTC", show_default=True, help="IANA time zone, like Europe/Berlin."),
     click.option("--holiday", multiple=True, help="A local date on which it does not appear, like 2026-12-25."),
     click.option("--promise", default="", help="One sentence: what readers get."),
-    click.option("--kind", type=click.Choice(list(NewsletterKind)), default="digest", show_default=True),
-    click.option("--approval", type=click.Choice(list(Approval)), default="none", show_default=True),
+    click.option(
+        "--kind", type=click.Choice([each.value for each in NewsletterKind]), default="digest", show_default=True
+    ),
+    click.option("--approval", type=click.Choice([each.value for each in Approval]), default="none", show_default=True),
     click.option("--minimum", type=click.IntRange(1), help="Stories an issue needs."),
 )
 _LEGAL = (
-    click.argument("kind", type=click.Choice(list(LegalKind))),
+    click.argument("kind", type=click.Choice([each.value for each in LegalKind])),
     click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
     click.option("--title", required=True, help="As readers see it, like Terms of Use."),
     click.option("--language", default="en", show_default=True),

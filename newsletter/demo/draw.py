@@ -15,8 +15,8 @@ DRAWINGS: Mapping[str, Drawing] = {
     for name, drawing in topic.DRAWINGS.items()
 }
 # A picture is stored at the best of these qualities at which it is small enough to be committed.
-_QUALITIES = (76, 70, 64, 58, 52, 46)
-_BYTES = 30_000
+_QUALITIES = (76, 70, 64, 58, 52, 46, 40, 34)
+_BYTES = 27_000
 
 
 def draw(name: str) -> bytes:

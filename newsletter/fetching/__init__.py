@@ -29,9 +29,7 @@ class Fetched:
     last_modified: str
 
 
-def get(
-    url: str, *, etag: str = "", last_modified: str = "", accept: str = "*/*", limit: int | None = None
-) -> Fetched:
+def get(url: str, *, etag: str = "", last_modified: str = "", accept: str = "*/*", limit: int | None = None) -> Fetched:
     """The document at `url`, at most `limit` bytes (settings.fetch_bytes); raises FetchRefused, one sentence.
 
     Every address a name resolves to is checked, also after each redirect, and the checked one is connected to

@@ -22,6 +22,8 @@ _REFUSED = tuple(ipaddress.ip_network(network) for network in ("192.88.99.0/24",
 # IPv6 addresses that carry an IPv4 address, which decides (RFC 6052, RFC 4291 2.5.5).
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
+# All of IPv6 that IANA has given out so far; the deprecated site-local fec0::/10 is "global" to Python.
+_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 def check_url(url: str) -> str:
@@ -40,8 +42,11 @@ def check_url(url: str) -> str:
 
 def is_public(address: Address) -> bool:
     """Whether an address is on the open internet: not private, loopback, link-local, shared, multicast or reserved."""
-    if isinstance(address, ipaddress.IPv6Address) and (inner := _carried(address)) is not None:
-        return is_public(inner)
+    if isinstance(address, ipaddress.IPv6Address):
+        if (inner := _carried(address)) is not None:
+            return is_public(inner)
+        if address not in _UNICAST:
+            return False
     if any(address in network for network in _REFUSED if network.version == address.version):
         return False
     return address.is_global and not (

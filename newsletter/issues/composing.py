@@ -27,6 +27,7 @@ def compose(newsletter: Newsletter, *, now: datetime | None = None, is_automatic
     db.session.refresh(issue, with_for_update=True)
     if issue.state is not IssueState.DRAFT:
         lifecycle.return_to_draft(issue, actor=_SCHEDULER if is_automatic else "composing", reason="composed again")
+    lifecycle.thaw(issue)
     _renew(issue, now)
     issue.held_reason = too_few(issue)
     db.session.flush()

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from newsletter import clock, db, errors, settings
 from newsletter.issues import freezing, runs
-from newsletter.issues.models import Issue, IssueApproval, IssueState
+from newsletter.issues.models import Issue, IssueApproval, IssueState, OccurrenceState
 from newsletter.outbox import queue
 from newsletter.outbox.models import RunState
 from newsletter.publication.models import Approval, Newsletter
@@ -38,11 +38,7 @@ def approve(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
     Raises Conflict for an issue that is no draft, has no stories, or that this person approved already. Approved
     later than max_lateness after its time, it asks for a new one.
     """
-    if issue.state is not IssueState.DRAFT:
-        raise errors.Conflict(f"Only a draft can be approved. This issue is {shown_state(issue)}.")
-    freezing.freeze(issue)
-    if not issue.stories:
-        raise errors.Conflict("This issue has no stories yet. Compose it again when there are some.")
+    _freeze(issue)
     given = [each for each in issue.approvals if each.frozen_hash == issue.frozen_hash]
     if any(each.editor_id == editor_id and each.actor == actor for each in given):
         raise errors.Conflict("You have approved this issue already. It needs somebody else as well.")
@@ -59,6 +55,14 @@ def approve(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
         )
         issue.send_at = None
     return _move(issue, IssueState.APPROVED, actor=actor, editor_id=editor_id, action="approved")
+
+
+def approve_unseen(issue: Issue, *, actor: str) -> Issue:
+    """Approve a draft by its newsletter's rule, with nobody having looked at it. Raises Conflict without stories."""
+    _freeze(issue)
+    issue.approvals.append(IssueApproval(actor=actor, frozen_hash=issue.frozen_hash, at=clock.now()))
+    issue.approved_at, issue.held_reason = clock.now(), ""
+    return _move(issue, IssueState.APPROVED, actor=actor, editor_id=None, action="approved")
 
 
 def schedule(issue: Issue, send_at: datetime, *, actor: str, editor_id: int | None = None) -> Issue:
@@ -95,6 +99,9 @@ def cancel(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
     if issue.state is not IssueState.RELEASED:
         _move(issue, IssueState.CANCELLED, actor=actor, editor_id=editor_id, action="cancelled")
         runs.discard(issue)
+        if issue.occurrence is not None and issue.occurrence.state is OccurrenceState.DUE:
+            issue.occurrence.state, issue.occurrence.note = OccurrenceState.SKIPPED, "Its issue was cancelled."
+            db.session.flush()
         return issue
     return _steer(issue, "cancel", actor=actor, editor_id=editor_id)
 
@@ -137,6 +144,14 @@ def latest(newsletter: Newsletter | None = None, *, limit: int = 20) -> list[Iss
     return list(db.session.scalars(query.filter_by(newsletter_id=newsletter.id) if newsletter else query))
 
 
+def _freeze(issue: Issue) -> None:
+    if issue.state is not IssueState.DRAFT:
+        raise errors.Conflict(f"Only a draft can be approved. This issue is {shown_state(issue)}.")
+    if not issue.stories:
+        raise errors.Conflict("This issue has no stories yet. Compose it again when there are some.")
+    freezing.freeze(issue)
+
+
 def _set_time(issue: Issue, send_at: datetime, *, actor: str, editor_id: int | None, action: str) -> Issue:
     if issue.state not in READY:
         raise errors.Conflict(f"Only an approved issue can be sent. This issue is {shown_state(issue)}.")
@@ -155,10 +170,11 @@ def _move(issue: Issue, to: IssueState, *, actor: str, editor_id: int | None, ac
         update(Issue)
         .where(Issue.id == issue.id, Issue.state == before)
         .values(state=to, version=Issue.version + 1)
+        .returning(Issue.id)
         .execution_options(synchronize_session=False)
-    )
+    ).first()
     db.session.refresh(issue, ["state", "version"])
-    if moved.rowcount != 1:
+    if moved is None:
         raise errors.Conflict(f"Somebody else was faster: this issue is {shown_state(issue)} now.")
     after = {"state": to.value, "send_at": issue.send_at and issue.send_at.isoformat(), "hash": issue.frozen_hash}
     audit.record(

@@ -210,10 +210,7 @@ def _store_edition(work: _Work, selection: Selection) -> int:
         content_hash=digest,
         stories=[
             *(EditionArticle(article_id=story_id, part=EditionPart.STORY) for story_id in selection.story_ids),
-            *(
-                EditionArticle(article_id=story_id, part=EditionPart.READ_NEXT)
-                for story_id in selection.read_next_ids
-            ),
+            *(EditionArticle(article_id=story_id, part=EditionPart.READ_NEXT) for story_id in selection.read_next_ids),
         ],
     )
     db.session.add(edition)

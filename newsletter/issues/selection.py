@@ -113,9 +113,7 @@ def _fit(offered: Sequence[tuple[Story, int]], sizes: Sizes) -> tuple[dict[int, 
 
 def _section_of(story: Story, pool: Pool, profile: Profile) -> int | None:
     # A story with two topics stands once, in the first section, in the newsletter's order, that this reader takes.
-    return next(
-        (each for each in pool.section_ids if each in profile.topic_ids and each in story.topic_ids), None
-    )
+    return next((each for each in pool.section_ids if each in profile.topic_ids and each in story.topic_ids), None)
 
 
 def _read_next(pool: Pool, profile: Profile, left_over: Sequence[int], size: int) -> tuple[int, ...]:

@@ -17,14 +17,17 @@ def to_html(markdown: str) -> Markup:
 
 def to_text(markdown: str) -> str:
     """The same in wrapped lines, a link's address after its words."""
-    lines, mark = [], ""
+    blocks: list[str] = []
+    mark = ""
     for token in _MARKDOWN.parse(plaintext.clean(markdown)):
         if token.type == "list_item_open":
             mark = f"{token.info}{token.markup} " if token.info else f"{token.markup} "
         elif token.type == "inline":
-            lines.append(plaintext.wrap(mark + _inline(token.children or [])))
+            blocks.append(("\n" if mark else "\n\n") + plaintext.wrap(mark + _inline(token.children or [])))
             mark = ""
-    return "\n\n".join(lines)
+        elif token.type in ("bullet_list_open", "ordered_list_open"):
+            blocks.append("\n")
+    return "".join(blocks).strip()
 
 
 def _inline(tokens: list[Token]) -> str:

@@ -43,9 +43,10 @@ class Run(Base):
     planned: Mapped[int] = mapped_column(default=0)
     # The last recipient planned, so that planning goes on where it stopped.
     planned_to_id: Mapped[int] = mapped_column(default=0)
-    # Lost replies with no acceptance between them; hard failures an editor had seen when resuming: for the breakers.
+    # For the breakers: lost replies in a row; the first messages since the last release or resume, and their bounces.
     doubts_in_row: Mapped[int] = mapped_column(default=0)
-    bounced_excused: Mapped[int] = mapped_column(default=0)
+    sampled: Mapped[int] = mapped_column(default=0)
+    sampled_bounces: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     released_at: Mapped[datetime | None]
     running_since: Mapped[datetime | None]  # the last release or resume

@@ -93,8 +93,13 @@ def pause(run: Run, reason: str) -> None:
 
 def resume(run: Run) -> None:
     """Let a paused run go on. The failures seen so far are not held against it again; its lifetime begins anew."""
-    bounced = _with_state(run, MessageState.BOUNCED).scalar_subquery()
-    values = {"paused_reason": "", "running_since": clock.now(), "doubts_in_row": 0, "bounced_excused": bounced}
+    values = {
+        "paused_reason": "",
+        "running_since": clock.now(),
+        "doubts_in_row": 0,
+        "sampled": 0,
+        "sampled_bounces": 0,
+    }
     if not _move(run, [RunState.PAUSED], RunState.RUNNING, values):
         raise errors.Conflict(f"Only what is paused can be resumed; this is {run.state}.")
 
@@ -138,12 +143,20 @@ def counts_by_run(run_ids: Sequence[int]) -> dict[int, dict[str, int]]:
     return {run_id: {state.value: found.get((run_id, state), 0) for state in MessageState} for run_id in run_ids}
 
 
+def uncertain(*, after: int = 0, limit: int = 1000) -> list[Message]:
+    """Messages whose fate is unknown, by id past `after`."""
+    statement = select(Message).where(Message.state == MessageState.UNCERTAIN, Message.id > after)
+    return list(db.session.scalars(statement.order_by(Message.id).limit(limit)))
+
+
 def _stream(kind: str, *, policy: Policy, lifetime: timedelta, priority: int) -> Run:
     stream = find_run(kind)
     return stream or _run(kind, 0, RunState.RUNNING, policy=policy, lifetime=lifetime, priority=priority)
 
 
 def _run(kind: str, ref: int, state: RunState, *, policy: Policy, lifetime: timedelta, priority: int) -> Run:
+    now = clock.now()
+    began_at = now if state is RunState.RUNNING else None
     values = {
         "kind": kind,
         "ref": ref,
@@ -152,8 +165,9 @@ def _run(kind: str, ref: int, state: RunState, *, policy: Policy, lifetime: time
         "priority": priority,
         "is_stream": ref == 0,
         "lifetime_seconds": int(lifetime.total_seconds()),
-        "created_at": clock.now(),
-        "running_since": clock.now() if state is RunState.RUNNING else None,
+        "created_at": now,
+        "released_at": began_at,
+        "running_since": began_at,
     }
     db.session.execute(_insert(Run).values(values).on_conflict_do_nothing())
     return db.session.scalars(select(Run).filter_by(kind=kind, ref=ref)).one()
@@ -205,21 +219,15 @@ def _move(
     statement = update(Run).where(Run.id == run.id, Run.state.in_(origins))
     if condition is not None:
         statement = statement.where(condition)
-    moved = db.session.execute(
-        statement.values(state=target, **values), execution_options={"synchronize_session": False}
-    )
+    moved = _update(statement.values(state=target, **values))
     db.session.refresh(run)
-    return bool(moved.rowcount)
+    return moved > 0
 
 
 def _require(run: Run, state: RunState, sentence: str) -> None:
     present = db.session.scalar(select(Run.state).where(Run.id == run.id).with_for_update())
     if present is not state:
         raise errors.Conflict(sentence)
-
-
-def _with_state(run: Run, state: MessageState) -> Any:
-    return select(func.count(Message.id)).where(Message.run_id == run.id, Message.state == state)
 
 
 def _settle_unsent(which: ColumnElement[bool], state: MessageState, reason: str) -> int:

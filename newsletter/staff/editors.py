@@ -53,10 +53,10 @@ def open_setup(token: str) -> Editor:
 def set_password(token: str, password: str) -> Editor:
     """Set the password of the link's editor, use the link up and end all their sessions; raises BadInput, BadToken.
 
-    Ends the transaction it is called in before hashing, so call it first.
+    Commits before hashing, so that nothing waits for the hash: call it first.
     """
     passwords.check(password, address=open_setup(token).address)
-    db.session.rollback()
+    db.session.commit()
     hashed = passwords.hashed(password)
     editor = _link(token, lock=True).editor
     editor.password_hash = hashed

@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
@@ -20,6 +20,8 @@ POLICY = {
     "frame-ancestors": "'none'",
     "connect-src": "'self'",
 }
+P = ParamSpec("P")
+R = TypeVar("R")
 _FRAME_OPTIONS = {"'none'": "DENY", "'self'": "SAMEORIGIN"}
 
 
@@ -35,7 +37,7 @@ def init_app(app: Flask) -> None:
     app.after_request(_guard)
 
 
-def private[**P, R](view: Callable[P, R]) -> Callable[P, R]:
+def private(view: Callable[P, R]) -> Callable[P, R]:
     """Mark a view whose address or answer is for one person: not stored, and its address told to no other site."""
 
     @wraps(view)

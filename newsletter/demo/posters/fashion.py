@@ -42,14 +42,15 @@ def _figure(sheet: Sheet, x: float, y: float, size: float) -> None:
 
 
 def knit(sheet: Sheet) -> None:
-    sheet.ground("#24365c")
-    for row in range(-1, 9):
-        for column in range(13):
-            x, y = column * 96 - 22, row * 94
-            star = abs(column - 6) + abs(row - 4)
-            colour = PAPER if star in (3, 4) else ROSE if star in (0, 1, 6) else "#33497a"
-            sheet.shape([(x, y), (x + 46, y + 54), (x + 46, y + 122), (x, y + 68)], colour)
-            sheet.shape([(x + 92, y), (x + 46, y + 54), (x + 46, y + 122), (x + 92, y + 68)], colour)
+    sheet.ground("#2b4070")
+    for row in range(8):
+        for column in range(12):
+            x, y = column * 120 - 60, row * 118 - 30
+            star = abs(column - 5) + abs(row - 3)
+            colour = PAPER if star == 3 else ROSE if star in (0, 1, 5) else ""
+            if colour:
+                sheet.shape([(x, y), (x + 58, y + 66), (x + 58, y + 152), (x, y + 86)], colour)
+                sheet.shape([(x + 116, y), (x + 58, y + 66), (x + 58, y + 152), (x + 116, y + 86)], colour)
 
 
 def torch(sheet: Sheet) -> None:

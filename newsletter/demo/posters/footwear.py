@@ -71,9 +71,7 @@ def pairs(sheet: Sheet) -> None:
             _shoe(sheet, place, 2.4, (colour, "#d8c7ac"), is_right=(row, column) == (2, 2))
 
 
-def _shoe(
-    sheet: Sheet, place: Point, size: float, colours: tuple[str, str], *, is_right: bool = False
-) -> None:
+def _shoe(sheet: Sheet, place: Point, size: float, colours: tuple[str, str], *, is_right: bool = False) -> None:
     for points, colour in (((*_UPPER, *_TOE), colours[0]), (_SOLE, colours[1])):
         mirrored = [(100 - x if is_right else x, y) for x, y in points]
         sheet.shape([(place[0] + x * size, place[1] + y * size) for x, y in smooth(mirrored)], colour)

@@ -42,15 +42,15 @@ def _tower(sheet: Sheet, x: float, y: float, height: float) -> None:
 
 
 def board(sheet: Sheet) -> None:
-    sheet.ground("#3f2e22")
+    sheet.ground("#6b543a")
     colours = ("#e5cf9f", "#e5cf9f", GREEN, "#7fb069", CYAN, CYAN, "#2f8f9d")
-    for row in range(8):
-        for column in range(10):
-            x, y = column * 132 + row % 2 * 66 + 6, row * 114 + 4
-            strait = abs(column + row * 0.4 - 6)
+    for row in range(6):
+        for column in range(8):
+            x, y = column * 184 + row % 2 * 92, row * 160 + 4
+            strait = abs(column + row * 0.4 - 4.4)
             colour = colours[6] if strait < 0.9 else colours[(row * 5 + column * 3) % 4 + (1 if strait < 2 else 0)]
             angles = [turn * math.pi / 3 for turn in range(6)]
-            sheet.shape([(x + 72 * math.sin(angle), y + 72 * math.cos(angle)) for angle in angles], colour)
+            sheet.shape([(x + 102 * math.sin(angle), y + 102 * math.cos(angle)) for angle in angles], colour)
     for x, y, colour in ((470, 350, "#d1342c"), (790, 240, PAPER), (340, 580, YELLOW), (860, 590, "#d1342c")):
         sheet.disc(x, y + 30, 30, INK, tall=10)
         sheet.shape([(x - 26, y + 30), (x + 26, y + 30), (x, y - 46)], colour)

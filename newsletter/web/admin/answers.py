@@ -1,13 +1,19 @@
-"""How the desk says that something was done: a redirect whose address carries one signed, short-lived sentence."""
+"""What every desk page says beside its own matter: who is here, and what was just done.
 
+What was done travels as one signed, short-lived sentence in the address of a redirect."""
+
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from flask import redirect, request
+from flask import Blueprint, g, redirect, request
 from werkzeug.wrappers import Response
 
 from newsletter import errors, signing
-from newsletter.web.admin import access
+from newsletter.web.admin import access, forgery
+from newsletter.web.admin.access import Visitor
 
+blueprint = Blueprint("desk_answers", __name__)
 _PURPOSE = "told"
 _LIFETIME = timedelta(minutes=1)
 
@@ -29,3 +35,18 @@ def told() -> str:
         return ""
     session_id, sentence = payload
     return str(sentence) if session_id == access.visitor().session_id else ""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the frame of a page shows."""
+
+    visitor: Visitor
+    csrf: str
+    told: str
+
+
+@blueprint.app_context_processor
+def _frame() -> dict[str, Any]:
+    present: Visitor | None = g.get("visitor")
+    return {"desk": Desk(present, forgery.token(present.session_id), told())} if present else {}

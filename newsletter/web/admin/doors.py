@@ -4,6 +4,7 @@ from flask import Blueprint
 
 from newsletter.web.admin import (
     access,
+    answers,
     articles,
     editors,
     feeds,
@@ -11,6 +12,7 @@ from newsletter.web.admin import (
     issues,
     login,
     newsletters,
+    pictures,
     previews,
     readers,
     sending,
@@ -21,7 +23,9 @@ from newsletter.web.admin import (
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     access.blueprint,
+    answers.blueprint,
     wording.blueprint,
+    pictures.blueprint,
     login.blueprint,
     setup.blueprint,
     today.blueprint,

@@ -77,7 +77,9 @@ def let_go(editor_id: int) -> Response:
     return answers.see_other(url_for(".show"), told=f"{address} cannot log in any more.")
 
 
-def _note(action: str, editor: Editor, *, before: dict[str, object] | None = None, after: dict[str, object] | None = None) -> None:
+def _note(
+    action: str, editor: Editor, *, before: dict[str, object] | None = None, after: dict[str, object] | None = None
+) -> None:
     visitor = access.visitor()
     audit.record(
         visitor.address, action, f"editor {editor.id}", before=before, after=after, editor_id=visitor.editor_id

@@ -69,7 +69,7 @@ def fetch(feed_id: int) -> Response:
     report = polling.poll(feed_id)
     if report.error:
         return answers.see_other(url_for("desk_feeds.show"), told=f"The fetch failed: {report.error}")
-    told = "Nothing has changed since the last fetch." if report.not_modified else _came(report)
+    told = "Nothing has changed since the last fetch." if report.is_unchanged else _came(report)
     return answers.see_other(url_for("desk_feeds.show"), told=told)
 
 

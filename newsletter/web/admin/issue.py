@@ -1,5 +1,6 @@
 """One issue: its stories in order, its words, and where it stands."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from flask import Blueprint, make_response, render_template, request, url_for
@@ -44,13 +45,13 @@ def show_progress(issue_id: int) -> str:
 @access.needs(Action.EDIT)
 def change_story(issue_id: int, article_id: int) -> Response:
     """Do one thing to one story."""
-    visitor = access.visitor()
+    act = _ACTS.get(request.form.get("do", ""))
+    if act is None:
+        raise errors.BadInput("There is nothing like that to do with a story.")
+    issue = agenda.get(issue_id)
+    check_may_open(issue)
     try:
-        what = editing.Act(request.form.get("do", ""))
-    except ValueError:
-        raise errors.BadInput("There is nothing like that to do with a story.") from None
-    try:
-        editing.act(agenda.get(issue_id), article_id, what, actor=visitor.address, editor_id=visitor.editor_id)
+        act(issue, article_id, _hand())
     except errors.Conflict as error:
         return page(issue_id, error.message, status=409)
     db.session.commit()
@@ -60,19 +61,23 @@ def change_story(issue_id: int, article_id: int) -> Response:
 @blueprint.post("/words")
 @access.needs(Action.EDIT)
 def write(issue_id: int) -> Response:
-    """Keep subject, preheader and introduction, unless somebody else has changed them meanwhile."""
-    visitor = access.visitor()
-    words, seen = _words(""), _words("seen_")
+    """Keep subject, preheader and introduction, unless somebody else has changed the issue meanwhile."""
+    words, issue = _words(), agenda.get(issue_id)
+    check_may_open(issue)
     try:
-        editing.write(agenda.get(issue_id), words, seen=seen, actor=visitor.address, editor_id=visitor.editor_id)
-    except editing.Stale:
-        return _both(issue_id, words)
+        editing.word(issue, words, _hand())
     except errors.Conflict as error:
-        return page(issue_id, error.message, status=409, typed=words)
+        return _both(issue_id, words, error.message)
     except errors.BadInput as error:
         return page(issue_id, error.message, status=422, typed=words)
     db.session.commit()
     return answers.see_other(url_for(".show", issue_id=issue_id, _anchor="words"), told="The words are saved.")
+
+
+def check_may_open(issue: Issue) -> None:
+    """A change takes an approval back, so only who may approve changes an approved issue: raises Refused."""
+    if issue.state is not IssueState.DRAFT and not access.visitor().may(Action.PUBLISH):
+        raise errors.Refused("This issue is approved. An editor returns it to draft before it is changed.")
 
 
 def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.Words | None = None) -> Response:
@@ -87,11 +92,11 @@ def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.
             state=state,
             stories=issue.stories,
             dropped=[entry for entry in issue.entries if entry.dropped_at is not None],
-            words=typed or editing.words_of(issue),
-            seen=editing.words_of(issue),
+            words=typed or _words_of(issue),
             goes_at=goes_at(issue),
+            is_due=_is_due(issue),
             figures=composing.figures(issue) if _wants_figures(issue) else None,
-            status=progress.status(issue) if issue.state is IssueState.RELEASED else None,
+            status=progress.status(issue),
             history=audit.of(f"issue {issue.id}", limit=12),
             problem=problem,
         )
@@ -108,22 +113,61 @@ def goes_at(issue: Issue) -> datetime | None:
     return occasion.due_at if occasion else None
 
 
+def _is_due(issue: Issue) -> bool:
+    """Whether it was told to go and the next tick will release it."""
+    return issue.state is IssueState.SCHEDULED and issue.send_at is not None and issue.send_at <= clock.now()
+
+
 def _wants_figures(issue: Issue) -> bool:
     return request.args.get("figures") == "yes" and issue.state is not IssueState.RELEASED
 
 
-def _words(prefix: str) -> editing.Words:
+def _hand() -> editing.Hand:
+    visitor = access.visitor()
+    return editing.Hand(visitor.address, visitor.editor_id, request.form.get("version", type=int))
+
+
+def _words() -> editing.Words:
     # Browsers send line ends as CRLF whatever was stored.
-    values = {name: request.form.get(prefix + name, "").replace("\r\n", "\n").strip() for name in _LONGEST}
+    values = {name: request.form.get(name, "").replace("\r\n", "\n").strip() for name in _LONGEST}
     for name, longest in _LONGEST.items():
         if len(values[name]) > longest:
             raise errors.BadInput(f"The {name} has more than {longest} characters.", field=name)
     return editing.Words(**values)
 
 
-def _both(issue_id: int, mine: editing.Words) -> Response:
+def _words_of(issue: Issue) -> editing.Words:
+    return editing.Words(issue.subject, issue.preheader, issue.intro)
+
+
+def _both(issue_id: int, mine: editing.Words, problem: str) -> Response:
     db.session.rollback()
     with db.reading():
         issue = agenda.get(issue_id)
-        shown = render_template("admin/issue_both.html", issue=issue, mine=mine, theirs=editing.words_of(issue))
+        shown = render_template(
+            "admin/issue_both.html", issue=issue, mine=mine, theirs=_words_of(issue), problem=problem
+        )
     return make_response(shown, 409)
+
+
+def _move(by: int) -> Callable[[Issue, int, editing.Hand], None]:
+    """One place up or down among the stories that stand."""
+
+    def move(issue: Issue, article_id: int, hand: editing.Hand) -> None:
+        order = [entry.article_id for entry in issue.stories]
+        here = order.index(article_id) if article_id in order else -1
+        if here >= 0 and 0 <= here + by < len(order):
+            order[here], order[here + by] = order[here + by], order[here]
+            editing.arrange(issue, order, hand)
+
+    return move
+
+
+_ACTS: dict[str, Callable[[Issue, int, editing.Hand], None]] = {
+    "up": _move(-1),
+    "down": _move(1),
+    "pin": editing.pin,
+    "unpin": editing.unpin,
+    "drop": editing.drop,
+    "take": editing.take_back,
+}

@@ -10,6 +10,7 @@ from newsletter.publication import newsletters
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
 from newsletter.web.admin import access, answers
+from newsletter.web.admin import issue as issue_page
 
 blueprint = Blueprint("desk_issues", __name__, url_prefix="/admin")
 
@@ -41,6 +42,8 @@ def compose(slug: str) -> Response:
     """Compose the newsletter's open issue, or bring it up to date."""
     newsletter, visitor = newsletters.get(slug), access.visitor()
     present = composing.open_issue(newsletter)
+    if present is not None:
+        issue_page.check_may_open(present)
     before = _contents(present) if present else {}
     issue = composing.compose(newsletter, now=clock.now())
     audit.record(

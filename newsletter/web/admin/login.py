@@ -7,8 +7,8 @@ from werkzeug.wrappers import Response
 
 from newsletter import db, errors
 from newsletter.staff import editors, sessions
-from newsletter.web.admin import access, forgery
 from newsletter.staff.roles import Action
+from newsletter.web.admin import access, forgery
 
 blueprint = Blueprint("desk_login", __name__, url_prefix="/admin")
 

@@ -120,7 +120,9 @@ def _dates(form: MultiDict[str, str]) -> list[date]:
         try:
             found.append(date.fromisoformat(line))
         except ValueError:
-            raise errors.BadInput(f"{line!r} is not a date. Write one a line, like 2026-12-25.", field="holidays") from None
+            raise errors.BadInput(
+                f"{line!r} is not a date. Write one a line, like 2026-12-25.", field="holidays"
+            ) from None
     return found
 
 
@@ -147,9 +149,7 @@ def _as_typed(newsletter: Newsletter) -> MultiDict[str, str]:
     return typed
 
 
-def _form(
-    newsletter: Newsletter | None, typed: MultiDict[str, str], error: errors.BadInput | None = None
-) -> Response:
+def _form(newsletter: Newsletter | None, typed: MultiDict[str, str], error: errors.BadInput | None = None) -> Response:
     with db.reading():
         page = render_template(
             "admin/newsletter.html",

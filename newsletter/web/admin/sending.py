@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from datetime import date, datetime, time
+from typing import TypedDict
 
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import db, errors
-from newsletter.issues import agenda, calendar, composing, editing, lifecycle
+from newsletter.issues import agenda, calendar, composing, lifecycle
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff.roles import Action
 from newsletter.web.admin import access, answers, wording
@@ -16,13 +17,18 @@ from newsletter.web.admin import issue as issue_page
 blueprint = Blueprint("desk_sending", __name__, url_prefix="/admin/issues/<int:issue_id>")
 
 
+class _Who(TypedDict):
+    actor: str
+    editor_id: int
+
+
 @blueprint.post("/approval")
 @access.needs(Action.PUBLISH)
 def approve(issue_id: int) -> Response:
     """Approve what was looked at, and schedule it where the button said so."""
 
     def approve_it(issue: Issue) -> str:
-        editing.check_seen(issue, request.form.get("version", 0, type=int))
+        _check_seen(issue)
         who = _who()
         lifecycle.approve(issue, **who)
         if issue.state is not IssueState.APPROVED:
@@ -77,7 +83,7 @@ def release(issue_id: int) -> Response:
     """Make it due now; the scheduler's next tick plans and releases it."""
 
     def release_it(issue: Issue) -> str:
-        editing.check_seen(issue, request.form.get("version", 0, type=int))
+        _check_seen(issue)
         lifecycle.send_now(issue, **_who())
         return "It goes now. The first mails leave within a few seconds."
 
@@ -140,7 +146,14 @@ def _do(issue_id: int, act: Callable[[Issue], str]) -> Response:
     return answers.see_other(url_for("desk_issue.show", issue_id=issue_id), told=told)
 
 
-def _who() -> dict[str, object]:
+def _check_seen(issue: Issue) -> None:
+    """What is approved or sent is what was looked at: raises Conflict when it has changed since."""
+    db.session.refresh(issue, with_for_update=True)
+    if issue.version != request.form.get("version", type=int):
+        raise errors.Conflict("This issue has changed since you looked. Look at it once more, then decide.")
+
+
+def _who() -> _Who:
     visitor = access.visitor()
     return {"actor": visitor.address, "editor_id": visitor.editor_id}
 

@@ -5,6 +5,7 @@ from werkzeug.wrappers import Response
 
 from newsletter import db, errors, settings
 from newsletter.staff import audit, editors, sessions
+from newsletter.web import security
 from newsletter.web.admin import access, forgery
 
 blueprint = Blueprint("desk_setup", __name__, url_prefix="/admin/setup")
@@ -12,6 +13,7 @@ blueprint = Blueprint("desk_setup", __name__, url_prefix="/admin/setup")
 
 @blueprint.get("/<token>")
 @access.open_to_all
+@security.private
 def show(token: str) -> Response:
     """The form; looking at it uses nothing up."""
     return _page(token)
@@ -19,6 +21,7 @@ def show(token: str) -> Response:
 
 @blueprint.post("/<token>")
 @access.open_to_all
+@security.private
 def set_password(token: str) -> Response:
     """Keep the password, use the link up, end older sessions and start one."""
     forgery.check_anonymous()

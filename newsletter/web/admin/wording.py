@@ -1,17 +1,18 @@
 """How the desk says times, numbers and states."""
 
-from datetime import date, datetime, time
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from babel import dates, numbers
 from flask import Blueprint
 
 from newsletter import clock
+from newsletter.mail import links
+from newsletter.publication.models import Topic
 
 blueprint = Blueprint("desk_wording", __name__)
 LOCALE = "en_US"
-
-_DAYS = {"mon": "Mon", "tue": "Tue", "wed": "Wed", "thu": "Thu", "fri": "Fri", "sat": "Sat", "sun": "Sun"}
 
 
 @blueprint.app_template_filter("desk_when")
@@ -47,16 +48,35 @@ def count(value: int, one: str, many: str) -> str:
     return f"{number(value)} {one if value == 1 else many}"
 
 
-@blueprint.app_template_filter("desk_days")
-def days(chosen: list[str]) -> str:
-    """every day; Mon to Fri; Mon, Thu."""
-    if len(chosen) == 7:
-        return "every day"
-    if list(chosen) == ["mon", "tue", "wed", "thu", "fri"]:
-        return "Mon to Fri"
-    return ", ".join(_DAYS[day] for day in chosen)
+@blueprint.app_template_filter("desk_stamp")
+def stamp(iso: str) -> str:
+    """An instant in ISO 8601 to the minute: 23 November 2026 09:25 UTC."""
+    at = datetime.fromisoformat(iso).astimezone(UTC)
+    return f"{dates.format_datetime(at, 'd MMMM y HH:mm', tzinfo=UTC, locale=LOCALE)} UTC"
 
 
-def local_instant(on_text: str, at_text: str, zone: str) -> datetime:
-    """The instant of a date and a wall time typed in a zone; raises ValueError when either is not one."""
-    return datetime.combine(date.fromisoformat(on_text), time.fromisoformat(at_text), tzinfo=ZoneInfo(zone))
+@blueprint.app_template_filter("desk_local")
+def local(at: datetime | None, zone: str) -> dict[str, str]:
+    """An instant as the date and time fields of a form want it; empty without one."""
+    if at is None:
+        return {"on": "", "at": ""}
+    there = at.astimezone(ZoneInfo(zone))
+    return {"on": there.date().isoformat(), "at": f"{there:%H:%M}"}
+
+
+@blueprint.app_template_filter("desk_choices")
+def choices(topics: list[Topic]) -> list[tuple[str, str]]:
+    """Topics as a form offers them: (slug, name)."""
+    return [(topic.slug, topic.name) for topic in topics]
+
+
+@blueprint.app_template_filter("desk_day_choices")
+def day_choices(days: Iterable[str]) -> list[tuple[str, str]]:
+    """Weekday names as a form offers them: ("mon", "Mon")."""
+    return [(day, day.title()) for day in days]
+
+
+@blueprint.app_template_filter("desk_link")
+def link(url: str) -> str:
+    """An address from outside that is safe to put behind a link; empty when it is none of http or https."""
+    return links.safe(url)

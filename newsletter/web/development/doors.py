@@ -2,4 +2,6 @@
 
 from flask import Blueprint
 
-BLUEPRINTS: tuple[Blueprint, ...] = ()
+from newsletter.web.development import inbox, sample
+
+BLUEPRINTS: tuple[Blueprint, ...] = (sample.blueprint, inbox.blueprint)

@@ -2,4 +2,30 @@
 
 from flask import Blueprint
 
-BLUEPRINTS: tuple[Blueprint, ...] = ()
+from newsletter.web.public import (
+    archive,
+    confirm,
+    embed,
+    health,
+    home,
+    legal,
+    media,
+    preferences,
+    signup,
+    theme,
+    unsubscribe,
+)
+
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    theme.blueprint,
+    home.blueprint,
+    signup.blueprint,
+    embed.blueprint,
+    confirm.blueprint,
+    preferences.blueprint,
+    unsubscribe.blueprint,
+    archive.blueprint,
+    legal.blueprint,
+    media.blueprint,
+    health.blueprint,
+)

@@ -10,12 +10,11 @@ from flask import request, url_for
 from werkzeug.datastructures import MultiDict
 
 from newsletter import errors, settings, signing
-from newsletter.audience import addresses, consent, wishes
+from newsletter.audience import addresses, consent, signup, wishes
+from newsletter.issues import calendar
 from newsletter.publication import legal, masthead, newsletters
 from newsletter.publication.models import LegalKind, Newsletter, Topic
-from newsletter.web.public import rhythm
 
-TERMS_NEEDED = "Please tick the box if you agree. We can only write to you if you do."
 _PURPOSE = "form"
 _LONGEST = 400
 
@@ -50,12 +49,11 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Choice:
-    """One newsletter under "How often": kind is radio for those with a calendar, else checkbox."""
+    """One newsletter under "How often"."""
 
     slug: str
     title: str
     often: str
-    kind: str
     is_chosen: bool
 
 
@@ -95,7 +93,7 @@ def box(topic_slug: str = "", *, page: str = "", is_framed: bool = False) -> Box
     return refilled(Typed(topics=[topic_slug] if topic_slug else []), page=page or request.path, is_framed=is_framed)
 
 
-def refilled(  # noqa: PLR0913 - each says one thing about the form that comes back
+def refilled(
     typed: Typed,
     *,
     page: str,
@@ -129,6 +127,22 @@ def refilled(  # noqa: PLR0913 - each says one thing about the form that comes b
         remark=remark,
         is_framed=is_framed,
     )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The consent sentence and the token that says which versions it named."""
+
+    sentence: list[Part]
+    token: str
+
+
+def agreement() -> Agreement | None:
+    """What a reader agrees to who takes something new by a link; None while sign-up is closed."""
+    language = masthead.current().language
+    if not legal.is_open(language):
+        return None
+    return Agreement(_sentence(language), _token(consent.shown(language), request.path.rpartition("/")[0]))
 
 
 def read(form: "MultiDict[str, str]") -> Typed:
@@ -171,7 +185,7 @@ def problems(typed: Typed) -> dict[str, str]:
     except errors.BadInput as error:
         found[error.field] = error.message
     if not typed.terms:
-        found["terms"] = TERMS_NEEDED
+        found["terms"] = signup.TERMS_NEEDED
     return found
 
 
@@ -193,8 +207,7 @@ def _choices(offered: list[Newsletter], chosen: list[str]) -> list[Choice]:
         Choice(
             slug=newsletter.slug,
             title=newsletter.title,
-            often=rhythm.often(newsletter),
-            kind="radio" if newsletter.days else "checkbox",
+            often=calendar.how_often(newsletter),
             is_chosen=newsletter.slug in preset,
         )
         for newsletter in offered

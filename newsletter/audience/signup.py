@@ -1,0 +1,258 @@
+"""Signing up: a wish asked for by a form, one mail, and the confirmation that makes it a subscription."""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Exists, Select, delete, exists, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from newsletter import clock, db, errors, limits, settings, signing
+from newsletter.audience import addresses, consent, reader_links, subscriptions, wishes
+from newsletter.audience.consent import Origin, Shown
+from newsletter.audience.models import (
+    ConsentKind,
+    ConsentRecord,
+    SignupRequest,
+    Subscriber,
+    Subscription,
+    SubscriptionState,
+)
+from newsletter.audience.reader_links import ReaderLink
+from newsletter.audience.wishes import Wish
+from newsletter.outbox import queue, suppression
+from newsletter.outbox.models import SuppressionReason
+
+MAIL = "confirmation"
+TERMS_NEEDED = "Please tick the box if you agree. We can only write to you if you do."
+_PURPOSE = "confirm"
+_MONTH = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One press of the sign-up button. Without `shown`, the texts in force are what was agreed to."""
+
+    email: str
+    origin: Origin
+    newsletters: Sequence[str] = ()
+    topics: Sequence[str] = ()
+    subscriptions: Sequence[str] = ()
+    terms: bool = False
+    tracking: bool = False
+    shown: Shown | None = None
+    language: str = "en"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What a confirmation link would confirm, for its page; `preferences` is a reader's token once it has been used."""
+
+    address: str
+    wishes: list[Wish]
+    is_confirmed: bool
+    preferences: str
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """What was confirmed, or had been `already`; `preferences` is the reader's token."""
+
+    subscriptions: list[Wish]
+    already: bool
+    preferences: str
+
+
+def request_subscription(ask: Ask) -> None:
+    """Store what was asked and mail once; the answer is the same whoever the address belongs to, and whether mailed.
+
+    A reader with confirmed subscriptions keeps exactly those until the mail is answered. Past the limits, and to an
+    address that complained, nothing is stored and nothing goes. Raises BadInput, or Refused while sign-up is closed.
+    """
+    address = addresses.parse(ask.email)
+    wished = wishes.asked(ask.newsletters, ask.topics, ask.subscriptions)
+    if not ask.terms:
+        raise errors.BadInput(TERMS_NEEDED, field="terms")
+    shown = ask.shown or consent.shown(ask.language)
+    with db.session.begin_nested() as attempt:
+        reader = _reader(address, shown.language)
+        if not _may_mail(address.key, ask.origin.source_address):
+            attempt.rollback()
+            # Counted, and thereby written: an unanswered press must take as long as an answered one.
+            limits.take("signup:unanswered", capacity=1000, period=timedelta(hours=1))
+            return
+    request = SignupRequest(
+        subscriber_id=reader.id,
+        wishes=[list(wish.key) for wish in wished],
+        created_at=clock.now(),
+        expires_at=clock.now() + settings.current().confirmation_lifetime,
+    )
+    db.session.add(request)
+    db.session.flush()
+    if not subscriptions.held(reader, SubscriptionState.CONFIRMED):
+        subscriptions.put(reader, wished, SubscriptionState.PENDING)
+    note = "also agreed to personal measurement" if ask.tracking else ""
+    consent.record(ConsentKind.REQUESTED, reader, wished, ask.origin, shown=shown, request_id=request.id, note=note)
+    queue.enqueue(
+        MAIL,
+        recipient_id=request.id,
+        address=reader.address,
+        lifetime=settings.current().confirmation_expiry,
+        despite_bounce=True,
+    )
+
+
+def token(request: SignupRequest) -> str:
+    """The token of a request's confirmation link, always the same one."""
+    return signing.sign(_PURPOSE, request.id)
+
+
+def look_at(token: str) -> Pending:
+    """What the link would confirm, changing nothing; raises BadToken, or ExpiredToken when unused and too old."""
+    request = _request(token)
+    reader = db.session.get_one(Subscriber, request.subscriber_id)
+    if request.used_at is None:
+        _check_age(request)
+    return Pending(
+        address=reader.address,
+        wishes=wishes.of_keys(request.wishes),
+        is_confirmed=request.used_at is not None,
+        preferences=_preferences(request) if request.used_at else "",
+    )
+
+
+def confirm(token: str, origin: Origin) -> Confirmed:
+    """Confirm every wish of one request; harmless twice. Raises BadToken, or ExpiredToken when unused and too old.
+
+    Answering a mail proves that it arrives: a hard bounce is forgotten, and an erasure. A complaint stays.
+    """
+    request = _request(token)
+    reader = subscriptions.locked_reader(request.subscriber_id)
+    if reader is None:
+        raise errors.BadToken
+    db.session.refresh(request)
+    wished = wishes.of_keys(request.wishes)
+    if request.used_at is not None:
+        return Confirmed(wished, already=True, preferences=_preferences(request))
+    _check_age(request)
+    request.used_at = clock.now()
+    changed = subscriptions.put(reader, wished, SubscriptionState.CONFIRMED)
+    _lift_suppression(reader.address_key)
+    consent.record(ConsentKind.CONFIRMED, reader, wished, origin, shown=_agreed(request), request_id=request.id)
+    return Confirmed(wished, already=not changed, preferences=_preferences(request))
+
+
+def delete_unconfirmed(now: datetime, *, limit: int = 500) -> int:
+    """Delete up to `limit` people who asked and never confirmed anything, with all that is kept of them.
+
+    Imported readers stay: they did not ask here, and wait to be asked.
+    """
+    before = now - settings.current().unconfirmed_lifetime
+    _end_lapsed(before)
+    ids = list(db.session.scalars(_never_confirmed(before).limit(limit)))
+    if ids:
+        db.session.execute(delete(ConsentRecord).where(ConsentRecord.subscriber_id.in_(ids)))
+        db.session.execute(delete(Subscriber).where(Subscriber.id.in_(ids)))
+    return len(ids)
+
+
+def _reader(address: addresses.Address, language: str) -> Subscriber:
+    """The person of an address, made if new, and locked: of two sign-ups at once the second waits for the first."""
+    insert = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    row = {"address": address.display, "address_key": address.key, "language": language, "zone": ""}
+    statement = insert(Subscriber).values(**row, created_at=clock.now()).on_conflict_do_nothing()
+    db.session.execute(statement)
+    return db.session.scalars(select(Subscriber).filter_by(address_key=address.key).with_for_update()).one()
+
+
+def _may_mail(key: str, source_address: str) -> bool:
+    """Whether one more mail may go to this address, from this network, and at all; takes from every bucket if so."""
+    present, digest = settings.current(), signing.digests("limit", key)[0][:32]
+    stopped = suppression.find(key)
+    if stopped and stopped.reason not in (SuppressionReason.HARD_BOUNCE, SuppressionReason.ERASURE):
+        return False
+    buckets = [
+        (f"signup:address:{digest}", 1, present.confirmation_interval),
+        (f"signup:month:{digest}", present.confirmations_per_month, _MONTH),
+        (f"signup:network:{_network(source_address)}", present.signups_per_network, timedelta(hours=1)),
+        ("signup:total", present.signups_in_total, timedelta(hours=1)),
+    ]
+    if stopped and stopped.reason is SuppressionReason.HARD_BOUNCE:
+        buckets.append((f"signup:bounced:{digest}", 1, present.bounced_interval))
+    return all(limits.take(name, capacity=capacity, period=period) for name, capacity, period in buckets)
+
+
+def _network(source_address: str) -> str:
+    """The /24 or /64 an address belongs to: one household, office or attacker."""
+    try:
+        address = ipaddress.ip_address(source_address)
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 64), strict=False))
+
+
+def _request(token: str) -> SignupRequest:
+    request_id = signing.read(_PURPOSE, token)
+    request = db.session.get(SignupRequest, request_id) if isinstance(request_id, int) else None
+    if request is None:
+        # It was deleted unconfirmed, or its person erased.
+        raise errors.ExpiredToken
+    return request
+
+
+def _check_age(request: SignupRequest) -> None:
+    if request.expires_at <= clock.now():
+        raise errors.ExpiredToken("This link is too old. Please sign up again, and we send you a new one.")
+
+
+def _preferences(request: SignupRequest) -> str:
+    return reader_links.token(ReaderLink(request.subscriber_id, request.wishes[0][0]))
+
+
+def _lift_suppression(key: str) -> None:
+    stopped = suppression.find(key)
+    if stopped and stopped.reason in (SuppressionReason.HARD_BOUNCE, SuppressionReason.ERASURE):
+        suppression.lift(key, "confirmed a sign-up")
+
+
+def _agreed(request: SignupRequest) -> Shown | None:
+    """What the form showed when this was asked."""
+    asked = select(ConsentRecord).filter_by(request_id=request.id, kind=ConsentKind.REQUESTED)
+    line = db.session.scalars(asked).first()
+    if line is None or line.terms_version is None or line.privacy_version is None:
+        return None
+    return Shown(line.sentence, line.language, line.terms_version, line.privacy_version)
+
+
+def _end_lapsed(before: datetime) -> None:
+    """End what people who had read us before asked for again and did not confirm."""
+    lapsed = select(Subscriber.id).where(
+        _has_record(ConsentKind.CONFIRMED), _has_record(ConsentKind.REQUESTED), ~_has_request_since(before)
+    )
+    db.session.execute(
+        update(Subscription)
+        .where(Subscription.state == SubscriptionState.PENDING, Subscription.subscriber_id.in_(lapsed))
+        .values(state=SubscriptionState.ENDED, ended_at=clock.now()),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def _never_confirmed(before: datetime) -> Select[int]:
+    more = [ConsentKind.CONFIRMED, ConsentKind.WITHDRAWN, ConsentKind.IMPORTED]
+    return (
+        select(Subscriber.id)
+        .where(Subscriber.created_at < before, ~_has_record(*more), ~_has_request_since(before))
+        .where(_has_record(ConsentKind.REQUESTED))
+        .order_by(Subscriber.id)
+    )
+
+
+def _has_record(*kinds: ConsentKind) -> Exists:
+    return exists().where(ConsentRecord.subscriber_id == Subscriber.id, ConsentRecord.kind.in_(kinds))
+
+
+def _has_request_since(moment: datetime) -> Exists:
+    return exists().where(SignupRequest.subscriber_id == Subscriber.id, SignupRequest.created_at >= moment)

@@ -1,0 +1,27 @@
+"""SQL written out, with the parameters typed by their names.
+
+Message states stand in it as literals: as bound parameters PostgreSQL stops using the partial indexes after five
+runs (0.28 ms -> 104 ms a query, measured).
+"""
+
+import re
+from typing import Any
+
+from sqlalchemy import BindParameter, TextClause, bindparam, text
+
+from newsletter.db import UtcDateTime
+
+_LISTS = {"ids", "workers", "kinds"}
+_TIMES = {"now", "limit_at"}
+
+
+def statement(written: str, **fragments: str) -> TextClause:
+    """An executable statement: `:ids`, `:workers`, `:kinds` take lists, `:now` and `:limit_at` instants.
+
+    `{name}` in it stands for a fragment of SQL of our own.
+    """
+    written = written.format(**fragments)
+    names = set(re.findall(r"(?<!:):([a-z_]+)", written))
+    lists: list[BindParameter[Any]] = [bindparam(name, expanding=True) for name in sorted(names & _LISTS)]
+    times: list[BindParameter[Any]] = [bindparam(name, type_=UtcDateTime()) for name in sorted(names & _TIMES)]
+    return text(written).bindparams(*lists, *times)

@@ -1,0 +1,35 @@
+"""The delivery process: drains the outbox by the transport of the settings."""
+
+import threading
+from collections import Counter
+
+from newsletter import db, errors, settings
+from newsletter.outbox import composers, drain
+from newsletter.outbox.transports import choice
+
+
+def run(stop: threading.Event, *, until_empty: bool = False) -> Counter[str]:
+    """Work the outbox until `stop` is set, or (until_empty) until nothing is due and nobody holds a claim.
+
+    Runs in an application context, for the composers; owns its transactions. Returns how many messages went to which
+    state. Raises NewsletterError when until_empty ends because the mail server or the database cannot be reached.
+    """
+    transport = choice.choose(settings.current())
+    engine = db.make_engine()
+    try:
+        work = drain.Drain(engine, transport, compose=_compose)
+        counts = work.run(until_empty=until_empty, stop=stop)
+    finally:
+        engine.dispose()
+    if work.trouble:
+        raise errors.NewsletterError(work.trouble)
+    return counts
+
+
+def _compose(row: composers.Row) -> composers.Wire | composers.Skipped:
+    # Composers read by db.session; no snapshot and no object outlives one message.
+    try:
+        with db.reading():
+            return composers.compose(row)
+    finally:
+        db.session.remove()

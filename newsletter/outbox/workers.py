@@ -1,0 +1,85 @@
+"""Lives of delivery processes: who is alive by the database's clock, and what becomes of a dead one's messages.
+
+Each function works on a Core connection inside the caller's transaction, as in ledger.py.
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from newsletter import clock, settings
+from newsletter.db import UtcDateTime
+from newsletter.outbox import sql
+from newsletter.outbox.models import Worker
+
+
+class WorkerDead(Exception):
+    """This worker was silent too long and its messages were given to others: it must go on under a new id."""
+
+
+def start(connection: Connection) -> int:
+    """A new worker id, never used before."""
+    now = _database_time(connection)
+    values = {"host": socket.gethostname(), "pid": os.getpid(), "started_at": now, "heartbeat_at": now}
+    return connection.execute(insert(Worker).values(values).returning(Worker.id)).scalar_one()
+
+
+def heartbeat(connection: Connection, worker_id: int) -> None:
+    """Say that a worker lives; raises WorkerDead when it was given up."""
+    beat = update(Worker).where(Worker.id == worker_id, Worker.ended_at.is_(None))
+    if connection.execute(beat.values(heartbeat_at=_database_time(connection))).rowcount == 0:
+        raise WorkerDead
+
+
+def end(connection: Connection, worker_id: int) -> None:
+    """Say that a worker ended: what it had only claimed goes back, what it was sending follows the run's policy."""
+    connection.execute(update(Worker).where(Worker.id == worker_id).values(ended_at=_database_time(connection)))
+    _give_back(connection, [worker_id])
+
+
+def recover_dead(connection: Connection) -> list[int]:
+    """End, for good, the workers silent too long, as `end` does; returns their ids."""
+    now = _database_time(connection)
+    silent = update(Worker).where(
+        Worker.ended_at.is_(None), Worker.heartbeat_at < now - settings.current().worker_silence
+    )
+    dead = list(connection.execute(silent.values(ended_at=now).returning(Worker.id)).scalars())
+    _give_back(connection, dead)
+    return dead
+
+
+def _give_back(connection: Connection, worker_ids: Sequence[int]) -> None:
+    if worker_ids:
+        parameters = {"workers": list(worker_ids), "now": clock.now(), "doubts": settings.current().doubts_most}
+        for statement in (_UNCLAIM, _RESEND, _LEAVE_UNCERTAIN):
+            connection.execute(statement, parameters)
+
+
+def _database_time(connection: Connection) -> datetime:
+    """The one clock all workers share: PostgreSQL's; SQLite has a single machine, whose clock is ours."""
+    if connection.dialect.name == "postgresql":
+        return connection.execute(select(func.clock_timestamp(type_=UtcDateTime()))).scalar_one()
+    return clock.now()
+
+
+_UNCLAIM = sql.statement("""
+    UPDATE message SET state = 'queued', claimed_by = NULL
+    WHERE claimed_by IN :workers AND state = 'claimed'
+""")
+
+# Whether the dot was written nobody knows. Under retry it is written again, a bounded number of times ...
+_RESEND = sql.statement("""
+    UPDATE message SET state = 'queued', claimed_by = NULL, doubts = doubts + 1
+    WHERE claimed_by IN :workers AND state = 'sending' AND doubts + 1 < :doubts
+      AND EXISTS (SELECT 1 FROM run WHERE run.id = message.run_id AND run.policy = 'retry')
+""")
+
+# ... under hold, never.
+_LEAVE_UNCERTAIN = sql.statement("""
+    UPDATE message SET state = 'uncertain', claimed_by = NULL, doubts = doubts + 1, settled_at = :now,
+           last_phase = 'dot', last_code = NULL, last_reply = 'the worker ended while the message was leaving'
+    WHERE claimed_by IN :workers AND state = 'sending'
+""")

@@ -1,0 +1,53 @@
+"""Keeping the house: what dead workers held, what waited too long, what nobody confirmed."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from newsletter import clock, db, limits
+from newsletter.audience import signup
+from newsletter.outbox import ledger, workers
+
+
+def recover_workers() -> int:
+    """Give back what workers held that were silent too long."""
+    return len(_on_ledger(workers.recover_dead))
+
+
+def expire_messages() -> int:
+    """Give up messages older than their run allows."""
+    return _on_ledger(ledger.expire)
+
+
+def finish_runs() -> int:
+    """Finish the issues of which no message is open: also those that nobody was to get."""
+    return len(_on_ledger(ledger.finish_runs))
+
+
+def delete_unconfirmed() -> int:
+    """Delete sign-ups nobody confirmed."""
+    deleted = signup.delete_unconfirmed(clock.now())
+    db.session.commit()
+    return deleted
+
+
+def empty_buckets() -> int:
+    """Forget the token buckets that are full again."""
+    limits.sweep()
+    db.session.commit()
+    return 0
+
+
+STEPS: dict[str, Callable[[], int]] = {
+    "dead_workers": recover_workers,
+    "expired_messages": expire_messages,
+    "finished_issues": finish_runs,
+    "unconfirmed_signups": delete_unconfirmed,
+    "buckets": empty_buckets,
+}
+
+
+def _on_ledger[Result](act: Callable[[Connection], Result]) -> Result:
+    # The ledger speaks Core on a connection of its own, here as in the delivery process.
+    with db.extension.engine.begin() as connection:
+        return act(connection)
