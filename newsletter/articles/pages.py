@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from newsletter import errors, fetching
-from newsletter.articles import reading, wording
+from newsletter.articles import jsonfeed, wording
 from newsletter.articles.publishing import Draft
 
 _KINDS = ("article", "newsarticle", "blogposting", "reportagenewsarticle", "review", "techarticle", "liveblogposting")
@@ -36,7 +36,7 @@ def parse(content: bytes, *, url: str, topics: Sequence[str] = ()) -> Draft:
         dek=wording.dek(_text(data.get("description")) or meta.get("og:description") or meta.get("description") or ""),
         body_html="",
         author=", ".join(_texts(data.get("author"))) or meta.get("article:author") or meta.get("author") or "",
-        published_at=reading.instant(_text(data.get("datePublished")) or meta.get("article:published_time") or ""),
+        published_at=jsonfeed.instant(_text(data.get("datePublished")) or meta.get("article:published_time") or ""),
         language=(page.language or "").split("-")[0].lower(),
         categories=tuple(section),
         topics=tuple(topics),

@@ -3,19 +3,41 @@
 import html
 import re
 import unicodedata
+from collections import Counter
+from html.parser import HTMLParser
 
 import nh3
 
 from newsletter import settings
 
+_MARKUP_LEFT = re.compile(r"<[a-zA-Z/!?]|&(#\w+|\w+);")
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>")
+# Tags that end by themselves do not nest.
+_FLAT = {"br", "hr", "img", "p", "li", "td", "th", "tr", "dt", "dd", "input", "meta", "link", "source", "option"}
+_DEEPEST = 200
+_SPACED = re.compile(r"<(?:br|/?p|/?div|/?li|/?h\d|/?td|/?tr|/?blockquote|/?figcaption)\b[^<>]*>", re.IGNORECASE)
+_GONE = {"script", "style", "form", "button", "select", "textarea", "svg", "math", "iframe", "object", "template"}
+# Invisible: soft hyphen, zero-width space, word joiner, byte order mark; and the marks that reorder what is read.
+_INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x2060, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
 _BOILERPLATE = re.compile(
-    r"(The post\b.{0,300}?\bappeared first on\b.*$|\[(\.\.\.|…|&hellip;|\+\d+ chars)\]|"
-    r"(Continue reading|Read more|Read the full (article|story)|Keep reading)\b[^.!?]{0,120}[.…>»→]*\s*$)",
+    r"((The post|Der Beitrag|L[’']article|La entrada|L[’']articolo|Het bericht|O post)\b.{0,300}?"
+    r"\b(appeared first on|erschien zuerst auf|est apparu en premier sur|se publicó primero en|apareció primero en"
+    r"|proviene da|verscheen eerst op|apareceu primeiro em)\b.*$"
+    r"|\[\+\d+ chars\]|\bsubmitted by /?u/\S+.*$|\bSee omnystudio\.com/listener for privacy information\.?"
+    r"|(Continue reading|Read more|Read the (full|rest of the|whole) (article|story|post|entry)|Read on|Keep reading"
+    r"|View (the )?(entire|full|original) (post|article)|Click here to read)\b[^.!?]{0,120}[.…>»→]*\s*$)",
     re.IGNORECASE | re.DOTALL,
 )
-_BLOCK_END = re.compile(r"</(?:p|div|li|h\d|td|tr|blockquote|figcaption|table)\s*>|<br\s*/?>", re.IGNORECASE)
+_CUT_OFF = re.compile(r"(\s*(\[\s*(\.\.\.|…|&hellip;)\s*\]|\(\s*(more\s*)?(\.\.\.|…)\s*\)|\.\.\.|…)\s*)+$")
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*\s+(?=[^a-z])|[。！？][」』”]*")
+# What ends in a full stop without ending a sentence; single capitals are initials.
+_SHORTHAND = re.compile(
+    r"(?:^|[\s(“\"'])(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|feat|ft|Vol|Inc|Ltd|Co|Corp|Gen|Sen|Rep|Gov|Capt|Mt|approx|ca"
+    r"|e\.g|i\.e|a\.m|p\.m|No(?=\.\s+\d)|(?:[A-Z]\.)*[A-Z])\.$"
+)
 _SAYS_SOMETHING = 25  # characters; shorter openings in feeds were labels and interjections
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’»)]*\s+(?=[^a-z])")
+_OPENING = 20_000  # characters of a body in which its first paragraph is looked for
 _BODY_TAGS = {
     *("p", "br", "a", "em", "strong", "b", "i", "h2", "h3", "h4", "ul", "ol", "li", "blockquote", "code", "pre"),
     *("figure", "figcaption", "hr", "sub", "sup", "cite", "q"),
@@ -23,62 +45,155 @@ _BODY_TAGS = {
 
 
 def plain(markup: str) -> str:
-    """The words of a piece of markup: no tags, entities, control characters or runs of white space."""
-    spaced = re.sub(r"<(br|/p|/div|/li|/h\d)\b[^>]*>", " ", markup, flags=re.IGNORECASE)
-    words = html.unescape(nh3.clean(spaced, tags=set(), clean_content_tags={"script", "style"}))
-    # Feeds that escape twice leave tags behind that were text a moment ago.
-    if re.search(r"<[a-zA-Z/!]", words):
-        words = html.unescape(nh3.clean(words, tags=set(), clean_content_tags={"script", "style"}))
-    words = "".join(
-        " " if unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs") else character for character in words
-    )
-    return " ".join(words.split())
+    """The words of a piece of markup: no tags, entities, control characters or runs of white space; idempotent."""
+    words = _stripped(markup)
+    # Feeds that escape twice, or three times, leave tags behind that were text a moment ago.
+    while _MARKUP_LEFT.search(words) and (again := _stripped(words)) != words:
+        words = again
+    # "a <b" is not markup to a parser; to a careless mail program it may be.
+    words = re.sub(r"<+(?=[a-zA-Z/!?])", "", words)
+    shown = (" " if unicodedata.category(each) in ("Cc", "Zl", "Zp", "Cs") else each for each in words)
+    return " ".join(unicodedata.normalize("NFC", "".join(shown)).translate(_INVISIBLE).split())
 
 
-def dek(summary: str, body: str = "") -> str:
-    """The author's summary, else the first sentence, within settings.dek_length; empty rather than wrong."""
-    whole = _without_boilerplate(plain(summary))
-    if whole and len(whole) <= settings.current().dek_length:
-        return whole
-    for source in (summary, body):
-        if opening := _opening(source):
-            return shortened(_first_sentence(opening))
-    return ""
+def dek(summary: str, body: str = "", *, headline: str = "") -> str:
+    """The author's summary, else the first sentence, within settings.dek_length; empty rather than wrong.
 
-
-def shortened(words: str) -> str:
-    """At most settings.dek_length characters, cut at a word."""
+    Of a longer summary as many sentences as fit. What only repeats the headline, introduces a quotation ("She said:")
+    or is a label is passed over.
+    """
     length = settings.current().dek_length
+    whole = _told(plain(summary), headline)
+    if whole and len(whole) <= length:
+        return whole
+    if opening := _opening(summary, headline):
+        return shortened(_sentences_within(opening, length))
+    return shortened(_sentences_within(_opening(body, headline), _SAYS_SOMETHING))
+
+
+def shortened(words: str, length: int | None = None) -> str:
+    """At most `length` (settings.dek_length) characters, cut at a word."""
+    length = length or settings.current().dek_length
     if len(words) <= length:
         return words
     cut = words[: length - 1]
     at_word = cut.rsplit(" ", 1)[0] if " " in cut else cut
-    return at_word.rstrip(" ,;:–—-") + "…"
+    return at_word.rstrip(" ,;:–—-.") + "…"
 
 
 def body(markup: str) -> str:
     """The markup with only what an article's text needs; scripts, frames, styles and handlers are gone."""
-    return nh3.clean(markup, tags=_BODY_TAGS, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto"})
+    return nh3.clean(
+        unknotted(markup),
+        tags=_BODY_TAGS,
+        clean_content_tags=_GONE,
+        attributes={"a": {"href"}},
+        url_schemes={"http", "https", "mailto"},
+    ).replace("\0", "")
 
 
-def _opening(markup: str) -> str:
-    """The words of the first paragraph that says something: a label like "Price: 15.50" does not."""
-    blocks = [_without_boilerplate(plain(block)) for block in _BLOCK_END.split(markup)]
-    return next((block for block in blocks if len(block) >= _SAYS_SOMETHING), next(filter(None, blocks), ""))
+def unknotted(markup: str) -> str:
+    """The markup, without any tag if they stand too deep: nh3 needs 100 s for 200,000 nested ones (1 MB)."""
+    open_tags: Counter[str] = Counter()
+    for slash, name in _TAG.findall(markup) if markup.count("<") > _DEEPEST else ():
+        if name.lower() not in _FLAT:
+            open_tags[name.lower()] += -1 if slash and open_tags[name.lower()] else (0 if slash else 1)
+            if open_tags.total() > _DEEPEST:
+                return re.sub(r"<[^<>]*>|<", " ", markup)
+    return markup
 
 
-def _first_sentence(words: str) -> str:
-    """The first sentence; with the next while it is too short to tell anything ("Again!")."""
-    told = ""
-    for sentence in _SENTENCE_END.split(words):
-        told = f"{told} {sentence}".strip()
-        if len(told) >= _SAYS_SOMETHING:
-            break
-    return told
+def _stripped(markup: str) -> str:
+    spaced = _SPACED.sub(" ", unknotted(markup))
+    return html.unescape(nh3.clean(spaced, tags=set(), clean_content_tags={"script", "style"}))
 
 
-def _without_boilerplate(words: str) -> str:
+def _told(words: str, headline: str) -> str:
+    """What a paragraph says beside boilerplate and the headline; nothing when it ends in a colon."""
     before = ""
     while words != before:
         before, words = words, _BOILERPLATE.sub("", words).strip()
-    return words
+    if headline and words.casefold().startswith(headline.casefold()) and len(words) < len(headline) + 60:
+        # Drupal and Medium put headline, author and date before the text.
+        return ""
+    if _CUT_OFF.search(words):
+        words = _without_fragment(_CUT_OFF.sub("", words).rstrip(" ,;:–—-"))
+    return "" if words.endswith((":", "：")) else words.rstrip(" ,;–—-→»›|")
+
+
+def _without_fragment(words: str) -> str:
+    """Words that were cut off, without their half sentence where a whole one stands before it."""
+    complete = [end.end() for end in _ends(words)]
+    if words.endswith((".", "!", "?", "”", "。")) or not words:
+        return words
+    if complete and complete[-1] >= _SAYS_SOMETHING:
+        return words[: complete[-1]].strip()
+    return f"{words}…"
+
+
+def _opening(markup: str, headline: str) -> str:
+    """The words of the first paragraph that says something: a label like "Price: 15.50" does not."""
+    paragraphs = _Paragraphs()
+    # CDATA marks make html.parser give up; nh3 has made them comments and dropped those.
+    paragraphs.feed(nh3.clean(unknotted(markup[:_OPENING]), clean_content_tags=_GONE))
+    paragraphs.close()
+    told = (_told(plain(words), headline) for words in paragraphs.found())
+    return next((words for words in told if len(words) >= _SAYS_SOMETHING), "")
+
+
+def _sentences_within(words: str, length: int) -> str:
+    """The first sentence, and the next ones while all fit into `length` or until something is said."""
+    ends = [end.end() for end in _ends(words)] + [len(words)]
+    best = ends[0]
+    for end in ends[1:]:
+        if len(words[:best].strip()) < _SAYS_SOMETHING or len(words[:end].strip()) <= length:
+            best = end
+    return words[:best].strip()
+
+
+def _ends(words: str) -> "list[re.Match[str]]":
+    return [end for end in _SENTENCE_END.finditer(words) if not _SHORTHAND.search(words[: end.end()].rstrip())]
+
+
+class _Paragraphs(HTMLParser):
+    """Gathers the running text of a body paragraph by paragraph: no headings, captions, tables, code or link lists."""
+
+    _BLOCKS = frozenset(("p", "div", "li", "blockquote", "section", "article", "ul", "ol", "br", "hr", "h4"))
+    # No h4: it is where Medium puts the author's summary.
+    _ASIDE = frozenset(
+        ("figure", "figcaption", "table", "pre", "nav", "aside", "footer", "h1", "h2", "h3", "h5", "h6", "dl")
+    )
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._words: list[str] = [""]
+        self._linked: list[int] = [0]
+        self._aside = self._link = 0
+
+    def found(self) -> list[str]:
+        """The paragraphs, without those that are one link."""
+        return [
+            html.escape(words)
+            for words, linked in zip(self._words, self._linked, strict=True)
+            if len(words.strip()) > linked
+        ]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        self._aside += tag in self._ASIDE
+        self._link += tag == "a"
+        self._break(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._aside -= tag in self._ASIDE
+        self._link -= tag == "a"
+        self._break(tag)
+
+    def handle_data(self, data: str) -> None:
+        if not self._aside:
+            self._words[-1] += data
+            self._linked[-1] += len(data.strip()) if self._link else 0
+
+    def _break(self, tag: str) -> None:
+        if tag in self._BLOCKS or tag in self._ASIDE:
+            self._words.append("")
+            self._linked.append(0)

@@ -94,7 +94,7 @@ def proof(address: str) -> dict[str, Any]:
         .filter(Subscription.subscriber_id == subscriber.id)
         .order_by(Subscription.id)
     )
-    subscriptions = [_told_subscription(row, newsletter, topic) for row, newsletter, topic in held.tuples()]
+    subscriptions = [_told_subscription(row, newsletter, topic) for row, newsletter, topic in held]
     records = db.session.scalars(
         select(ConsentRecord).filter_by(subscriber_id=subscriber.id).order_by(ConsentRecord.id)
     )

@@ -75,13 +75,14 @@ def request_subscription(ask: Ask) -> None:
     if not ask.terms:
         raise errors.BadInput(TERMS_NEEDED, field="terms")
     shown = ask.shown or consent.shown(ask.language)
-    with db.session.begin_nested() as attempt:
-        reader = _reader(address, shown.language)
-        if not _may_mail(address.key, ask.origin.source_address):
-            attempt.rollback()
-            # Counted, and thereby written: an unanswered press must take as long as an answered one.
-            limits.take("signup:unanswered", capacity=1000, period=timedelta(hours=1))
-            return
+    attempt = db.session.begin_nested()
+    reader = _reader(address, shown.language)
+    if not _may_mail(address.key, ask.origin.source_address):
+        attempt.rollback()
+        # Counted, and thereby written: an unanswered press must take as long as an answered one.
+        limits.take("signup:unanswered", capacity=1000, period=timedelta(hours=1))
+        return
+    attempt.commit()
     request = SignupRequest(
         subscriber_id=reader.id,
         wishes=[list(wish.key) for wish in wished],

@@ -22,7 +22,7 @@ def held(reader: Subscriber, *states: SubscriptionState) -> set[tuple[int, int]]
             Subscription.subscriber_id == reader.id, Subscription.state.in_(states)
         )
     )
-    return set(rows.tuples())
+    return set(rows)
 
 
 def put(reader: Subscriber, wished: Iterable[Wish], state: SubscriptionState) -> list[Wish]:

@@ -10,6 +10,7 @@ from flask.cli import AppGroup
 from newsletter import db
 from newsletter.cli.answers import Answer, add
 from newsletter.outbox import queue, worker
+from newsletter.outbox.models import MessageState
 from newsletter.scheduler import main as scheduler_main
 from newsletter.scheduler import tick as scheduler_tick
 
@@ -44,7 +45,8 @@ def deliver(*, until_empty: bool) -> Answer:
     """Work the outbox here; with --until-empty end when nothing is due."""
     db.session.rollback()
     counts = worker.run(_stop_signal(), until_empty=until_empty)
-    return Answer(dict(counts), [f"{state:<10} {count:>8,}" for state, count in counts.items()])
+    by_state = {state.value: counts.get(state.value, 0) for state in MessageState}
+    return Answer(by_state, [f"{state:<10} {count:>8,}" for state, count in by_state.items() if count] or ["Nothing."])
 
 
 def work() -> Answer:

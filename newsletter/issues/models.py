@@ -32,6 +32,8 @@ class Occurrence(Base):
     state: Mapped[OccurrenceState] = mapped_column(default=OccurrenceState.DUE)
     note: Mapped[str] = mapped_column(default="")
 
+    newsletter: Mapped[Newsletter] = relationship()
+
 
 class IssueState(enum.StrEnum):
     """What the issue itself stores; sending, paused, sent and cancelled after release are read from its run."""

@@ -38,7 +38,7 @@ def compose_for(occurrence: Occurrence, now: datetime) -> Issue | None:
 
     None while an issue that has a time of its own is in the way; if that lasts beyond the due time, the date is missed.
     """
-    newsletter = db.session.get_one(Newsletter, occurrence.newsletter_id)
+    newsletter = occurrence.newsletter
     issue = composing.open_issue(newsletter)
     if issue and _has_own_time(issue):
         _give_way(occurrence, newsletter, now)
@@ -114,7 +114,7 @@ def tell_missed(occurrences: list[Occurrence]) -> None:
     for each in occurrences:
         by_newsletter.setdefault(each.newsletter_id, []).append(each)
     for newsletter_id, missed in by_newsletter.items():
-        newsletter = db.session.get_one(Newsletter, newsletter_id)
+        newsletter = missed[0].newsletter
         dates = ", ".join(f"{each.local_on:%d %B %Y}" for each in missed)
         notices.tell(
             f"missed:{newsletter_id}:{missed[-1].local_on}",

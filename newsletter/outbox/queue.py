@@ -128,7 +128,7 @@ def find_run(kind: str, ref: int = 0) -> Run | None:
 def counts(run: Run) -> dict[str, int]:
     """How many messages of a run are in each state, every state named."""
     statement = select(Message.state, func.count(Message.id)).where(Message.run_id == run.id).group_by(Message.state)
-    found: dict[MessageState, int] = dict(db.session.execute(statement).tuples().all())
+    found: dict[MessageState, int] = dict(db.session.execute(statement).all())
     return {state.value: found.get(state, 0) for state in MessageState}
 
 

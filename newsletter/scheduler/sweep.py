@@ -1,12 +1,15 @@
 """Keeping the house: what dead workers held, what waited too long, what nobody confirmed."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from newsletter import clock, db, limits
 from newsletter.audience import signup
 from newsletter.outbox import ledger, workers
+
+_Result = TypeVar("_Result")
 
 
 def recover_workers() -> int:
@@ -47,7 +50,7 @@ STEPS: dict[str, Callable[[], int]] = {
 }
 
 
-def _on_ledger[Result](act: Callable[[Connection], Result]) -> Result:
+def _on_ledger(act: Callable[[Connection], _Result]) -> _Result:
     # The ledger speaks Core on a connection of its own, here as in the delivery process.
     with db.extension.engine.begin() as connection:
         return act(connection)

@@ -12,8 +12,8 @@ from typing import Any
 import structlog
 from flask import Flask, current_app
 
-from newsletter import clock, db, errors
-from newsletter.articles import feeds, polling
+from newsletter import clock, db, errors, settings
+from newsletter.articles import feeds, pictures, polling
 from newsletter.issues import occurrences, planning, timekeeping
 from newsletter.issues.models import Occurrence
 from newsletter.scheduler import sweep
@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 # A slow feed takes up to fetch_time; polled together, all of them take little longer than one.
 _AT_ONCE = 4
+_PICTURES = 25  # as many as a digest has stories
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Report:
 
     feeds: list[int] = field(default_factory=list)
     new_articles: int = 0
+    pictures: int = 0
     composed: list[int] = field(default_factory=list)
     warned: list[int] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
@@ -73,12 +75,14 @@ def issues(report: Report) -> None:
 
 
 def poll_feeds(report: Report) -> None:
-    """Poll the feeds that are due."""
+    """Poll the feeds that are due, and fetch pictures their articles name."""
     _poll(_read(report, feeds.due), report)
+    with _step(report, "pictures"):
+        report.pictures += pictures.fetch_missing()
 
 
 def tidy(report: Report) -> None:
-    """Sweep: dead workers, expired messages, finished runs, lapsed sign-ups, full buckets, missing pictures."""
+    """Sweep: dead workers, expired messages, finished issues, unconfirmed sign-ups, full buckets."""
     for name, clean in sweep.STEPS.items():
         with _step(report, name):
             report.swept[name] = clean()
@@ -138,13 +142,23 @@ def _compose(occurrence_id: int, report: Report) -> None:
     newsletter = occurrences.newsletter_of(db.session.get_one(Occurrence, occurrence_id))
     asked = timekeeping.feeds_to_ask(newsletter, clock.now())
     db.session.rollback()
+    before = report.new_articles
     _poll(asked, report)
+    _fetch_pictures(report.new_articles - before)
     occurrence = db.session.get_one(Occurrence, occurrence_id)
     issue = timekeeping.compose_for(occurrence, clock.now())
     db.session.commit()
     if issue is not None:
         report.composed.append(issue.id)
         log.info("issue_composed", issue_id=issue.id, occurrence_id=occurrence_id)
+
+
+def _fetch_pictures(count: int) -> None:
+    """Fetch the newest articles' pictures one by one, for no longer than one slow fetch: the issue is waiting."""
+    until = clock.now() + settings.current().fetch_time
+    for _ in range(min(count, _PICTURES)):
+        if clock.now() < until:
+            pictures.fetch_missing(limit=1)
 
 
 def _poll(feed_ids: Sequence[int], report: Report) -> None:

@@ -120,7 +120,7 @@ def test_what_is_no_feed_is_refused_with_a_sentence(content, sentence):
     ("summary", "body", "dek"),
     [
         ("A short one.", "Body.", "A short one."),
-        ("Half a thought [&hellip;]", "", "Half a thought"),
+        ("Half a thought [&hellip;]", "", "Half a thought…"),
         ("Something. Read more", "", "Something."),
         (
             "<p>The post <a href='x'>T</a> appeared first on <a href='y'>S</a>.</p>",

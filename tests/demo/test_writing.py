@@ -15,7 +15,7 @@ STORIES = magazine.stories()
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.slug)
 def test_every_story_reads_like_one(story):
     paragraphs = story.body.split("\n\n")
-    written = f"{story.headline} {story.dek} {story.body}"
+    written = "\n".join((story.headline, story.dek, story.body))
     assert 3 <= len(paragraphs) <= 5
     assert 80 < len(story.body.split()) < 400
     assert len(story.dek) <= 160

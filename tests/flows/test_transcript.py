@@ -110,7 +110,7 @@ def test_what_a_command_cannot_do_it_says_in_one_sentence_and_changes_nothing(fl
         (("issue", "compose", "weekly"), "There is no newsletter 'weekly'"),
         (("issue", "approve", "99"), "There is no issue 99"),
         (("issue", "send", "1", "--at", soon), "There is no issue 1"),
-        (("subscriber", "proof", "nobody@example.com"), "nobody@example.com"),
+        (("subscriber", "proof", "nobody@example.com"), "Nothing is known"),
         (("feed", "add", "ftp://magazine.example/feed"), "http"),
         (("feed", "fetch"), "--all"),
         (("editor", "add", "not an address"), "address"),

@@ -1,0 +1,129 @@
+"""The desk in a real browser: accessible, narrow, light to load, and nothing typed is lost."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from newsletter import db
+from newsletter.staff.models import Role
+from tests import needed
+from tests.web import desk
+
+pytestmark = pytest.mark.skipif(needed.chromium() is None, reason=needed.CHROMIUM)
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+LOOKS = [("light", 1280), ("dark", 1280), ("light", 320), ("dark", 320)]
+PAGE_BYTES = 200_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=needed.chromium(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def address(app, room) -> Iterator[str]:
+    """The desk of a small magazine with an issue in every shown state, served on a port of its own."""
+    desk.magazine()
+    for number, state in enumerate(("cancelled", "sent", "sending")):
+        desk.issue("breaking", state)
+        desk.article(f"After the {state} one", "Music", number=100 + number)
+    desk.issue("daily", "scheduled")
+    desk.issue("weekly")
+    db.session.commit()
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _open(browser: Browser, address: str, client, *, scheme: str = "light", width: int = 1280) -> Page:
+    desk.log_in(client, Role.ADMIN)
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
+    context.add_cookies([{"name": "session", "value": client.get_cookie("session").value, "url": address}])
+    return context.new_page()
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_every_page_is_accessible_fits_and_is_light(browser, address, client, scheme, width):
+    page = _open(browser, address, client, scheme=scheme, width=width)
+    said, sizes = [], []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("response", lambda answer: sizes.append(len(answer.body())) if answer.status == 200 else None)
+    for path in (
+        "/admin",
+        "/admin/issues",
+        "/admin/issues/5",
+        "/admin/issues/5?figures=yes",
+        "/admin/issues/4",
+        "/admin/issues/3",
+        "/admin/issues/2",
+        "/admin/issues/1",
+        "/admin/issues/4/release",
+        "/admin/issues/5/cancellation",
+        "/admin/issues/5/preview",
+        "/admin/issues/5/preview?as=text",
+        "/admin/articles",
+        "/admin/articles?q=nothing",
+        "/admin/articles/1/withdrawal",
+        "/admin/feeds",
+        "/admin/newsletters",
+        "/admin/newsletters/new",
+        "/admin/newsletters/daily",
+        "/admin/readers",
+        "/admin/readers/1",
+        "/admin/editors",
+        "/admin/login",
+        "/admin/setup/wrong",
+    ):
+        sizes.clear()
+        page.goto(address + path)
+        page.wait_for_load_state("networkidle")
+        found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert sum(sizes) < PAGE_BYTES, path
+    # The browser itself reports the one page that is refused on purpose.
+    assert [each for each in said if "404" not in each] == []
+    page.context.close()
+
+
+def test_words_not_yet_saved_outlive_another_button_and_end_when_saved(browser, address, client):
+    page = _open(browser, address, client)
+    page.goto(f"{address}/admin/issues/5")
+    page.get_by_label("Subject", exact=True).fill("Typed and not saved")
+    assert page.get_by_text("Not saved yet").is_visible()
+    page.get_by_role("button", name="Move down").first.click()
+    page.wait_for_load_state()
+    assert page.get_by_label("Subject", exact=True).input_value() == "Typed and not saved"
+    page.get_by_role("button", name="Save the words").click()
+    page.wait_for_load_state()
+    assert page.get_by_role("status").inner_text() == "The words are saved."
+    page.reload()
+    assert page.get_by_label("Subject", exact=True).input_value() == "Typed and not saved"
+    assert not page.get_by_text("Not saved yet").is_visible()
+    page.context.close()
+
+
+def test_an_issue_is_approved_by_keyboard_alone(browser, address, client):
+    page = _open(browser, address, client)
+    page.goto(f"{address}/admin/issues/5")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText").startswith("Approve and schedule for"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_load_state()
+    assert page.get_by_role("status").inner_text().startswith("Approved. It goes Friday")
+    page.context.close()
