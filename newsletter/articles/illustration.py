@@ -16,7 +16,7 @@ from newsletter.articles import wording
 _FURNITURE = re.compile(
     r"gravatar\.com/|/wp-content/plugins/|s\.w\.org/images/core/emoji|/wp-includes/images/smilies|pixel\.wp\.com"
     r"|stats\.wordpress\.com|feeds\.feedburner\.com/~|feedsportal\.com|pheedo\.com|doubleclick\.net|bluekai\.com"
-    r"|medium\.com/_/stat|blogger\.googleusercontent\.com/tracker|/favicon[-.]|[/.](pixel|spacer|blank)\.gif|\.svg(\?|$)",
+    r"|medium\.com/_/stat|blogger\.googleusercontent\.com/tracker|/favicon[-.]|\.php\?|[/.](pixel|spacer|blank)\.gif|\.svg(\?|$)",
     re.IGNORECASE,
 )
 _NAMED = re.compile(r"\.(jpe?g|png|webp|gif|avif)(\?|$)", re.IGNORECASE)

@@ -24,7 +24,7 @@ _BOILERPLATE = re.compile(
     r"((The post|Der Beitrag|L[’']article|La entrada|L[’']articolo|Het bericht|O post)\b.{0,300}?"
     r"\b(appeared first on|erschien zuerst auf|est apparu en premier sur|se publicó primero en|apareció primero en"
     r"|proviene da|verscheen eerst op|apareceu primeiro em)\b.*$"
-    r"|\[\+\d+ chars\]|\bsubmitted by /?u/\S+.*$|\bSee omnystudio\.com/listener for privacy information\.?"
+    r"|\[\+\d+ chars\]|\s∞?\s*Permalink$|\bsubmitted by /?u/\S+.*$|\bSee omnystudio\.com/listener for privacy information\.?"
     r"|(Continue reading|Read more|Read the (full|rest of the|whole) (article|story|post|entry)|Read on|Keep reading"
     r"|View (the )?(entire|full|original) (post|article)|Click here to read)\b[^.!?]{0,120}[.…>»→]*\s*$)",
     re.IGNORECASE | re.DOTALL,
@@ -156,13 +156,13 @@ def _ends(words: str) -> "list[re.Match[str]]":
 
 
 class _Paragraphs(HTMLParser):
-    """Gathers the running text of a body paragraph by paragraph: no headings, captions, tables, code or link lists."""
+    """Gathers the running text of a body paragraph by paragraph: no headings, captions, code or link lists."""
 
-    _BLOCKS = frozenset(("p", "div", "li", "blockquote", "section", "article", "ul", "ol", "br", "hr", "h4"))
-    # No h4: it is where Medium puts the author's summary.
-    _ASIDE = frozenset(
-        ("figure", "figcaption", "table", "pre", "nav", "aside", "footer", "h1", "h2", "h3", "h5", "h6", "dl")
+    _BLOCKS = frozenset(
+        ("p", "div", "li", "blockquote", "section", "article", "ul", "ol", "br", "hr", "h4", "td", "tr")
     )
+    # No h4: it is where Medium puts the author's summary.
+    _ASIDE = frozenset(("figure", "figcaption", "pre", "nav", "aside", "footer", "h1", "h2", "h3", "h5", "h6", "dl"))
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

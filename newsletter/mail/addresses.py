@@ -8,6 +8,7 @@ import idna
 from newsletter import errors
 from newsletter.mail import headers
 
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _NAMED = re.compile(r"(?P<name>.*?)\s*<(?P<spec>[^<>]*)>")
 
 
@@ -22,7 +23,7 @@ def parse(text: str) -> Address:
     try:
         local, _, domain = spec.strip().rpartition("@")
         address = Address(display_name=_unquoted(name), username=local, domain=_a_labels(domain))
-        if not local or not address.addr_spec.isascii() or Address(addr_spec=address.addr_spec) is None:
+        if not headers.DOT_ATOM.fullmatch(local) or not _DOMAIN.fullmatch(address.domain):
             raise ValueError
     except (ValueError, IndexError, idna.IDNAError):
         raise errors.BadInput(

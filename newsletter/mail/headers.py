@@ -11,6 +11,8 @@ from newsletter import errors
 _ENCODED_LINE = 76
 # RFC 5322 2.1.1
 _LINE = 998
+# RFC 5322 3.2.3
+DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _WHITESPACE = re.compile("[\t\n\x0b\x0c\r\x1c-\x1f \x85\u2028\u2029]+")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 

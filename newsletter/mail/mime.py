@@ -36,9 +36,7 @@ class Outgoing:
     reply_to: str = ""
 
 
-_TOKEN = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"  # noqa: S105, RFC 5322 3.2.3 atext
-_DOT_ATOM = re.compile(rf"{_TOKEN}(\.{_TOKEN})*")
-_MESSAGE_ID = re.compile(rf"{_DOT_ATOM.pattern}@{_DOT_ATOM.pattern}")
+_MESSAGE_ID = re.compile(rf"{headers.DOT_ATOM.pattern}@{headers.DOT_ATOM.pattern}")
 _URI = re.compile(r"(https?://|mailto:)[!#-;=?-~]+")
 _FEEDBACK_ID = re.compile(r"[\w.-]*(:[\w.-]*){0,2}:[\w.-]+", re.ASCII)
 
@@ -82,7 +80,7 @@ def _list(outgoing: Outgoing) -> dict[str, str]:
     fields = {}
     if outgoing.list_id:
         name = headers.ascii_phrase(outgoing.list_name)
-        identifier = f"<{_checked('List-Id', _DOT_ATOM, outgoing.list_id)}>"
+        identifier = f"<{_checked('List-Id', headers.DOT_ATOM, outgoing.list_id)}>"
         fields["List-Id"] = headers.structured("List-Id", [*name.split(" "), identifier] if name else [identifier])
     uris = [uri for uri in (outgoing.unsubscribe_url, outgoing.unsubscribe_mailto) if uri]
     if uris:

@@ -68,7 +68,7 @@ def _settings(tmp_path):
 
 def test_atom_rss_rdf_and_json_give_the_same_kind_of_draft():
     atom = reading.read(ATOM.encode(), url="https://m.example/feed").drafts[0]
-    assert (atom.headline, atom.url, atom.guid) == ("Salt &amp; light", "https://m.example/salt", "tag:x,2026:1")
+    assert (atom.headline, atom.url, atom.guid) == ("Salt & light", "https://m.example/salt", "tag:x,2026:1")
     assert (atom.dek, atom.author, atom.categories) == ("A lamp, made of salt.", "Ada Quill", ("Design",))
     assert atom.published_at == datetime(2026, 11, 20, 7, tzinfo=UTC)
 
@@ -82,8 +82,9 @@ def test_atom_rss_rdf_and_json_give_the_same_kind_of_draft():
         "A pier",
     )
     assert document.problems == [
-        "Item 2, “No link”, has no link and was left out.",
-        "Item 3 has no headline and was left out.",
+        "Item 2 “No link” has no link and was left out.",
+        "Item 3 has neither headline nor text and was left out.",
+        "1 of 2 items have no date that could be read.",
     ]
 
     rdf = reading.read(RDF.encode()).drafts[0]
@@ -107,7 +108,8 @@ def test_a_broken_feed_says_where_and_keeps_what_could_be_read():
         (b"<html><body>Hello</body></html>", "not a feed"),
         (b"", "not a feed"),
         (b"{}", "no list of items"),
-        (b'{"items": [' + b"[" * 100_000, "no list of items"),
+        (b'{"items": [' + b"[" * 100_000, "broken"),
+        (b'{"items": [\n{"id": 1}', "broken at line 2"),
         (b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><rss><channel/></rss>', "entities"),
     ],
 )

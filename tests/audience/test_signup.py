@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy
 import time_machine
 
-from newsletter import clock, db, errors, limits, settings
+from newsletter import clock, db, errors, limits
 from newsletter.audience import consent, letters, signup
 from newsletter.audience.consent import Origin
 from newsletter.audience.models import ConsentRecord, SignupRequest, Subscriber, Subscription
@@ -235,8 +235,7 @@ def test_who_left_and_asked_again_in_vain_keeps_the_proof(room, configured):
     assert len(consent.proof("ana@readers.example")["records"]) == 3
 
 
-def test_twenty_presses_at_once_make_one_subscriber_and_one_mail(app, client, room, monkeypatch):
-    monkeypatch.setattr(settings, "_current", settings.current())
+def test_twenty_presses_at_once_make_one_subscriber_and_one_mail(app, client, room):
     barrier, answers = threading.Barrier(20), []
 
     def press(token):

@@ -56,6 +56,7 @@ class PostOffice:
         return self.drainer(transport, compose).run(until_empty=True, stop=threading.Event())
 
     def drainer(self, transport: Transport | None = None, compose: Compose = compose) -> Drain:
+        db.session.rollback()  # on SQLite an open transaction of the test's own would lock everybody out
         return Drain(self.engine, transport or memory.Transport(), compose=compose)
 
     def by_smtp(self, server: smtp_server.Server) -> Transport:
@@ -68,20 +69,18 @@ class PostOffice:
 
     def messages(self, run_id: int | None = None) -> list[Message]:
         db.session.rollback()
-        db.session.expire_all()
         statement = select(Message).order_by(Message.id)
-        return list(db.session.scalars(statement if run_id is None else statement.filter_by(run_id=run_id)))
+        found = list(db.session.scalars(statement if run_id is None else statement.filter_by(run_id=run_id)))
+        db.session.expunge_all()
+        db.session.rollback()
+        return found
 
     def message(self, number: int = 1) -> Message:
         return next(each for each in self.messages() if each.address == f"reader{number}@readers.example")
 
     def run(self, run_id: int) -> Run:
         db.session.rollback()
-        db.session.expire_all()
         return db.session.get_one(Run, run_id)
-
-    def begin(self) -> sqlalchemy.Connection:
-        return self.engine.begin()  # type: ignore[return-value]
 
     def pass_time(self, of: timedelta) -> None:
         """Everything that was written down happened so much earlier."""

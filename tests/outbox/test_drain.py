@@ -288,6 +288,7 @@ class _Another:
     def __init__(self, office) -> None:
         self._office = office
         self._transport = memory.Transport()
+        self._drain = office.drainer(self._transport)
 
     @property
     def accepted(self):
@@ -297,7 +298,7 @@ class _Another:
         _elsewhere(self._office, "UPDATE worker SET heartbeat_at = '2020-01-01 00:00:00.000000'")
 
     def drain(self) -> None:
-        self._office.drain(self._transport)
+        self._drain.run(until_empty=True, stop=threading.Event())
 
 
 def _elsewhere(office, statement: str) -> None:
