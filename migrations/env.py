@@ -1,7 +1,7 @@
 """Alembic's environment: the connection comes from newsletter.schema, the target from the models."""
 
 from alembic import context
-from newsletter import db
+
 from newsletter.models import TABLES
 
 connection = context.config.attributes["connection"]
@@ -10,8 +10,8 @@ context.configure(
     target_metadata=TABLES,
     render_as_batch=connection.dialect.name == "sqlite",
     compare_type=True,
+    # Revisions speak of our own types as db.UtcDateTime.
     user_module_prefix="db.",
 )
-assert db.UtcDateTime  # revisions speak of our types as db.*
 with context.begin_transaction():
     context.run_migrations()

@@ -19,7 +19,7 @@ from newsletter.demo import loading
 from newsletter.publication import legal, newsletters
 from newsletter.staff import editors
 
-START_TIME = 30.0  # seconds the web server has to answer
+START_TIME = 90.0  # seconds the web server has to answer
 STOP_TIME = 30.0  # seconds the children have to finish the message in flight (delivery.md 2.5)
 EARLY = 3.0  # a child that ends within this many seconds of the first start has failed to start
 LONGEST_BACKOFF = 60.0

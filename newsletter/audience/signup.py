@@ -76,32 +76,14 @@ def request_subscription(ask: Ask) -> None:
         raise errors.BadInput(TERMS_NEEDED, field="terms")
     shown = ask.shown or consent.shown(ask.language)
     attempt = db.session.begin_nested()
-    reader = _reader(address, shown.language)
-    if not _may_mail(address.key, ask.origin.source_address):
+    may_mail = _may_mail(address.key, ask.origin.source_address)
+    _store(ask, _reader(address, shown.language), wished, shown)
+    if may_mail:
+        attempt.commit()
+    else:
+        # Done, undone, and counted so that something is written: by its time, too, the answer tells nobody apart.
         attempt.rollback()
-        # Counted, and thereby written: an unanswered press must take as long as an answered one.
         limits.take("signup:unanswered", capacity=1000, period=timedelta(hours=1))
-        return
-    attempt.commit()
-    request = SignupRequest(
-        subscriber_id=reader.id,
-        wishes=[list(wish.key) for wish in wished],
-        created_at=clock.now(),
-        expires_at=clock.now() + settings.current().confirmation_lifetime,
-    )
-    db.session.add(request)
-    db.session.flush()
-    if not subscriptions.held(reader, SubscriptionState.CONFIRMED):
-        subscriptions.put(reader, wished, SubscriptionState.PENDING)
-    note = "also agreed to personal measurement" if ask.tracking else ""
-    consent.record(ConsentKind.REQUESTED, reader, wished, ask.origin, shown=shown, request_id=request.id, note=note)
-    queue.enqueue(
-        MAIL,
-        recipient_id=request.id,
-        address=reader.address,
-        lifetime=settings.current().confirmation_expiry,
-        despite_bounce=True,
-    )
 
 
 def token(request: SignupRequest) -> str:
@@ -156,6 +138,28 @@ def delete_unconfirmed(now: datetime, *, limit: int = 500) -> int:
         db.session.execute(delete(ConsentRecord).where(ConsentRecord.subscriber_id.in_(ids)))
         db.session.execute(delete(Subscriber).where(Subscriber.id.in_(ids)))
     return len(ids)
+
+
+def _store(ask: Ask, reader: Subscriber, wished: Sequence[Wish], shown: Shown) -> None:
+    request = SignupRequest(
+        subscriber_id=reader.id,
+        wishes=[list(wish.key) for wish in wished],
+        created_at=clock.now(),
+        expires_at=clock.now() + settings.current().confirmation_lifetime,
+    )
+    db.session.add(request)
+    db.session.flush()
+    if not subscriptions.held(reader, SubscriptionState.CONFIRMED):
+        subscriptions.put(reader, wished, SubscriptionState.PENDING)
+    note = "also agreed to personal measurement" if ask.tracking else ""
+    consent.record(ConsentKind.REQUESTED, reader, wished, ask.origin, shown=shown, request_id=request.id, note=note)
+    queue.enqueue(
+        MAIL,
+        recipient_id=request.id,
+        address=reader.address,
+        lifetime=settings.current().confirmation_expiry,
+        despite_bounce=True,
+    )
 
 
 def _reader(address: addresses.Address, language: str) -> Subscriber:

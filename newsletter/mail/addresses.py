@@ -37,6 +37,11 @@ def domain_of(sender: str) -> str:
     return parse(sender).domain
 
 
+def spec_of(sender: str) -> str:
+    """The address alone of "Name <address>": what the envelope takes."""
+    return parse(sender).addr_spec
+
+
 def words(address: Address) -> list[str]:
     """The address as words of a header: the name quoted or encoded, so that it stays one address."""
     spec = f"<{address.addr_spec}>"

@@ -1,10 +1,14 @@
 """The absolute addresses that mails print, all below the base URL."""
 
-from urllib.parse import quote, urlsplit
+import re
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+
+import idna
 
 from newsletter import settings
 from newsletter.mail import plaintext
 
+_HOST = re.compile(r"[a-z0-9_:.-]+")
 # What RFC 3986 lets stand in a URI, with the percent sign of what is encoded already.
 _URI = "!#$%&'()*+,/:;=?@[]~-._"
 
@@ -42,9 +46,22 @@ def page(path: str) -> str:
 
 def safe(url: str) -> str:
     """An http(s) address from outside in plain ASCII; empty when it is anything else, `javascript:` above all."""
-    url = "".join(plaintext.clean(url).split())
     try:
-        parts = urlsplit(url)
-    except ValueError:
+        parts = urlsplit(re.sub(r"[\t\n]", "", plaintext.clean(url)).strip())
+        place = _place(parts)
+    except (ValueError, idna.IDNAError):
         return ""
-    return quote(url, safe=_URI) if parts.scheme in ("http", "https") and parts.netloc else ""
+    if parts.scheme not in ("http", "https") or not place:
+        return ""
+    return quote(urlunsplit((parts.scheme, place, parts.path, parts.query, parts.fragment)), safe=_URI)
+
+
+def _place(parts: SplitResult) -> str:
+    """Host in A-labels and port; empty when the host is none, or a name or password stands before it."""
+    host = parts.hostname or ""
+    if not host.isascii():
+        host = idna.encode(host, uts46=True).decode("ascii")
+    if "@" in parts.netloc or not _HOST.fullmatch(host):
+        return ""
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{parts.port}" if parts.port else host

@@ -4,14 +4,20 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from newsletter.mail import plaintext
+from newsletter.mail import links, plaintext
+
+
+class _Markdown(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: N802, markdown-it's hook
+        return bool(links.safe(url)) or url.startswith("mailto:")
+
 
 # No raw HTML, no pictures, no headings: the mail has one outline, and it is the template's.
-_MARKDOWN = MarkdownIt("zero").enable(["list", "emphasis", "link", "autolink", "escape", "entity", "balance_pairs"])
+_MARKDOWN = _Markdown("zero").enable(["list", "emphasis", "link", "autolink", "escape", "entity", "balance_pairs"])
 
 
 def to_html(markdown: str) -> Markup:
-    """Safe HTML: what is no Markdown is escaped, links are what markdown-it lets through (no javascript:)."""
+    """Safe HTML: what is no Markdown is escaped, what is no absolute web or mail address is not linked."""
     return Markup(_MARKDOWN.render(plaintext.clean(markdown)))  # noqa: S704, markdown-it escapes, html is off
 
 

@@ -3,7 +3,7 @@
 import structlog
 from flask import Flask, Response, g, make_response, render_template, request
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from newsletter import db, errors
 from newsletter.publication.models import Masthead
@@ -50,6 +50,9 @@ def _tell(error: errors.NewsletterError) -> Response:
 
 
 def _tell_http(error: HTTPException) -> Response:
+    if isinstance(error, SecurityError):
+        # The Host header is not ours, so no address on a page could be built for it.
+        return Response("This address is not served here.\n", 400, mimetype="text/plain")
     status = error.code or 500
     if status < 400:
         return make_response(error.get_response())

@@ -35,6 +35,7 @@ def init_app(app: Flask) -> None:
     networks = [ipaddress.ip_network(network) for network in present.trusted_proxies]
     app.wsgi_app = _Proxied(app.wsgi_app, networks)  # type: ignore[method-assign]  # Flask's own way to wrap
     app.after_request(_guard)
+    app.teardown_request(_forget)
 
 
 def private(view: Callable[P, R]) -> Callable[P, R]:
@@ -68,6 +69,12 @@ def _guard(response: Response) -> Response:
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     _set_caching(response)
     return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    # A context that outlives the request (a command's, a test's) must not carry one answer's marks to the next.
+    g.pop("is_private", None)
+    g.pop("policy", None)
 
 
 def _set_caching(response: Response) -> None:

@@ -162,6 +162,7 @@ def test_of_two_who_move_an_issue_at_once_one_is_told(draft, app):
     lifecycle.approve(draft, actor="ed")
     db.session.commit()
     issue_id, barrier, told = draft.id, threading.Barrier(2), []
+    db.session.rollback()
 
     def cancel(actor):
         with app.app_context():

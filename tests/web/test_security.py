@@ -41,7 +41,8 @@ def _production(configured, **more):
 
 @pytest.mark.parametrize("path", PATHS)
 def test_every_answer_carries_the_headers_and_no_cookie(client, path):
-    headers = client.get(path).headers
+    with client.get(path) as answer:
+        headers = answer.headers
     assert headers["Content-Security-Policy"] == CSP
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -168,7 +169,7 @@ def test_a_full_disk_loses_and_stores_nothing_and_says_so(client, monkeypatch):
 
 
 def test_without_a_database_the_process_lives_and_is_not_ready(app, client, monkeypatch):
-    def gone(*_):
+    def gone(*_, **__):
         raise OperationalError("SELECT", {}, sqlite3.OperationalError("unable to open database file"))
 
     monkeypatch.setattr(sqlalchemy.orm.Session, "connection", gone)

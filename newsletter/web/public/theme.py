@@ -28,6 +28,11 @@ def _dress() -> dict[str, Any]:
     return {"masthead": LocalProxy(_masthead), "theme_url": theme_url, "asset": asset}
 
 
+@blueprint.teardown_app_request
+def _undress(_error: BaseException | None) -> None:
+    g.pop("masthead", None)
+
+
 def theme_url() -> str:
     """The address of the tokens, which changes with them, so that a new accent is seen at once."""
     return url_for("theme.stylesheet", v=_digest(_css().encode()))
