@@ -3,6 +3,13 @@
 
 const EVERY = 2000;
 
+// What was just done is said once: a reload, ours or the editor's, does not say it again.
+const here = new URL(location.href);
+if (here.searchParams.has("told")) {
+  here.searchParams.delete("told");
+  history.replaceState(null, "", here);
+}
+
 async function fetchInto(place, address) {
   const answer = await fetch(address, { headers: { Accept: "text/html" }, redirect: "error" });
   if (!answer.ok) return false;

@@ -24,7 +24,9 @@ def read(content: bytes, *, content_type: str, url: str) -> tuple[str, list[Item
     headers = {"content-type": content_type or "application/xml", **({"content-location": url} if url else {})}
     renamed = _CAPTION.sub(rb"<\1media:caption_\2\3>", content)
     # A stream: a plain string feedparser would take for an address to fetch or a file to open.
-    parsed = feedparser.parse(io.BytesIO(renamed), response_headers=headers, sanitize_html=False)
+    parsed = feedparser.parse(
+        io.BytesIO(renamed), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+    )
     if not parsed.get("version") and not parsed.entries:
         raise errors.BadInput(_not_a_feed(content))
     problems = [_malformed(parsed.bozo_exception)] if parsed.bozo and _matters(parsed.bozo_exception) else []

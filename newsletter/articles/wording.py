@@ -37,6 +37,8 @@ _SHORTHAND = re.compile(
     r"|e\.g|i\.e|a\.m|p\.m|No(?=\.\s+\d)|(?:[A-Z]\.)*[A-Z])\.$"
 )
 _SAYS_SOMETHING = 25  # characters; shorter openings in feeds were labels and interjections
+_LONGEST = 20_000  # characters of markup that are looked at for a line of words
+_ESCAPES = 10
 _OPENING = 20_000  # characters of a body in which its first paragraph is looked for
 _BODY_TAGS = {
     *("p", "br", "a", "em", "strong", "b", "i", "h2", "h3", "h4", "ul", "ol", "li", "blockquote", "code", "pre"),
@@ -45,13 +47,15 @@ _BODY_TAGS = {
 
 
 def plain(markup: str) -> str:
-    """The words of a piece of markup: no tags, entities, control characters or runs of white space; idempotent."""
-    words = _stripped(markup)
+    """The words of a piece of markup, for one line: no tags, entities, control characters or runs of white space."""
+    words = _stripped(markup[:_LONGEST])
     # Feeds that escape twice, or three times, leave tags behind that were text a moment ago.
-    while _MARKUP_LEFT.search(words) and (again := _stripped(words)) != words:
-        words = again
+    for _ in range(_ESCAPES):
+        if not _MARKUP_LEFT.search(words):
+            break
+        words = _stripped(words)
     # "a <b" is not markup to a parser; to a careless mail program it may be.
-    words = re.sub(r"<+(?=[a-zA-Z/!?])", "", words)
+    words = re.sub(r"<(?=[<a-zA-Z/!?])", "", words)
     shown = (" " if unicodedata.category(each) in ("Cc", "Zl", "Zp", "Cs") else each for each in words)
     return " ".join(unicodedata.normalize("NFC", "".join(shown)).translate(_INVISIBLE).split())
 

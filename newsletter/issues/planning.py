@@ -94,31 +94,21 @@ def _begin(issue_id: int) -> _Work | None:
 
 def _plan_page(work: _Work) -> bool:
     """Plan one page of readers; False when there are no more, or somebody else released the issue."""
-    with db.reading():
-        page = _judge(work)
-        db.session.rollback()
-    if page is None:
-        return False
-    # Rendered between two transactions: it takes as long as all the rest together.
-    missing = _missing(work, page)
     while True:
-        for selection in missing:
-            work.rendered[selection.key] = editions.render(work.content, selection, dated_at=work.dated_at)
-        db.session.rollback()
         run = _turn(work)
         if run is None:
             return False
-        if run.planned_to_id != work.after:
-            # Another planner of this issue was faster; it goes on from there.
-            work.after = run.planned_to_id
-            db.session.rollback()
-            return True
+        # Another planner of this issue may have been faster; we go on from where it is.
+        work.after = run.planned_to_id
         page = _judge(work)
         missing = _missing(work, page) if page else []
         if not missing:
             break
-        # An issue planned at the same time changed what these readers have had.
+        # Rendering takes longer than all the rest: nobody waits for it. What readers have had may change
+        # meanwhile, so the page is judged again.
         db.session.rollback()
+        for selection in missing:
+            work.rendered[selection.key] = editions.render(work.content, selection, dated_at=work.dated_at)
     if page:
         _store(work, run, page)
     db.session.commit()

@@ -27,6 +27,7 @@ Compose = Callable[[composers.Row], composers.Wire | composers.Skipped]
 
 _UNREACHABLE = (OperationalError, InterfaceError)  # the database, not a message, is the trouble
 _PAGE_TIME = 1.0  # a page leaves in about this many seconds: a confirmation waits no longer behind an issue
+_COMMIT_TIME_MOST = 0.02  # seconds: a slow disk is no reason to dawdle
 _DATABASE_PATIENCE = 30.0  # seconds without a database that end `until_empty`
 _CUT_TIME = 3.0  # seconds that cut connections have to tell so
 
@@ -49,6 +50,7 @@ class Drain:
         self._round = recording.Round()
         self._asked: list[Asked] = []
         self._is_again = False
+        self._commit_time = 0.0
         self._worker_id = 0
         self._last_run = 0
         self._page = self._settings.connections
@@ -97,14 +99,20 @@ class Drain:
         return not (self._has_in_hand() or self._may_be_more)
 
     def _listen(self, *, wait: bool) -> None:
-        """Take in all that the couriers have to say."""
-        timeout = self._settings.outbox_poll.total_seconds() if wait and self._round.is_empty else 0
+        """Take in what the couriers have to say. A little waiting for the others, once one spoke, saves commits."""
+        patience = self._settings.outbox_poll.total_seconds() if wait and self._round.is_empty else 0.0
+        deadline, lingers_until = time.monotonic() + patience, float("inf")
+        while (news := self._next_news(min(deadline, lingers_until))) is not None:
+            self._take_in(news)
+            self._hand_out()
+            lingers_until = min(lingers_until, time.monotonic() + self._commit_time / 4)
+            deadline = lingers_until if len(self._asked) < self._in_flight else 0.0
+
+    def _next_news(self, deadline: float) -> Asked | Told | None:
         try:
-            while True:
-                self._take_in(self._crew.news.get(timeout=timeout) if timeout else self._crew.news.get_nowait())
-                timeout = 0
+            return self._crew.news.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
-            pass
+            return None
 
     def _take_in(self, news: Asked | Told) -> None:
         claim = news.parcel.claim
@@ -135,8 +143,9 @@ class Drain:
         """Commit the round; only then do bodies go. A round that could not be committed stays, and is tried again."""
         if self._round.is_empty:
             return
-        is_again, self._is_again = self._is_again, True
+        is_again, self._is_again, began = self._is_again, True, time.monotonic()
         recorded = recording.record(self._engine, self._round, again=is_again)
+        self._commit_time = min(time.monotonic() - began, _COMMIT_TIME_MOST)
         self._is_again, self._database_lost_at = False, None
         for asked in self._asked:
             asked.answer.put(asked.parcel.claim.row.id in recorded.granted)

@@ -6,7 +6,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.wrappers import Response
 
 from newsletter import db, errors
-from newsletter.staff import editors, sessions
+from newsletter.staff import sessions
 from newsletter.staff.roles import Action
 from newsletter.web.admin import access, forgery
 
@@ -52,7 +52,7 @@ def log_in() -> Response:
 def log_out() -> Response:
     """End this session, or every one of this editor."""
     if request.form.get("everywhere") == "yes":
-        editors.end_sessions(access.visitor().editor_id)
+        sessions.end_all(access.visitor().editor_id)
     _end_present_session()
     db.session.commit()
     response = redirect(url_for("desk_login.show"), code=303)
