@@ -60,7 +60,7 @@ def in_text(markup: str, *, base: str) -> list[Image]:
     """The pictures of a text, in its order."""
     images = _Images()
     attributes = {"img": {"src", "data-src", "data-lazy-src", "alt", "width", "height"}}
-    images.feed(nh3.clean(wording.unknotted(markup[:_TEXT]), tags={"img"}, attributes=attributes))
+    images.feed(nh3.clean(wording.unknotted(wording.storable(markup[:_TEXT])), tags={"img"}, attributes=attributes))
     images.close()
     return [dataclasses.replace(each, url=urljoin(base, each.url)) for each in images.found if each.url]
 

@@ -12,8 +12,8 @@ from newsletter.articles.illustration import Image
 from newsletter.articles.items import Item
 
 
-def read(content: bytes) -> tuple[str, list[Item], list[str]]:
-    """The title and items of a document, and in sentences what was wrong with it; raises BadInput when it is none."""
+def read(content: bytes, *, most: int) -> tuple[str, list[Item], list[str]]:
+    """The title and at most `most` items of a document, and what was wrong with it; raises BadInput when it is none."""
     try:
         document = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -23,7 +23,7 @@ def read(content: bytes) -> tuple[str, list[Item], list[str]]:
     if not isinstance(found, list):
         raise errors.BadInput("This is not a JSON Feed: it has no list of items.")
     title = _text(document, "title") if isinstance(document, dict) else ""
-    return title, [_item(each) if isinstance(each, dict) else Item() for each in found], []
+    return title, [_item(each) if isinstance(each, dict) else Item() for each in found[:most]], []
 
 
 def instant(text: str) -> datetime | None:

@@ -1,8 +1,10 @@
 """When two addresses are one article: the canonical form an address is compared by."""
 
+import hashlib
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from newsletter import errors
+from newsletter.articles import wording
 
 _TRACKING = {
     "fbclid",
@@ -17,8 +19,18 @@ _TRACKING = {
     "ref_src",
     "cmpid",
     "_ga",
+    "gbraid",
+    "wbraid",
+    "_hsenc",
+    "_hsmi",
+    "mkt_tok",
+    "smid",
+    "ncid",
+    "ocid",
 }
 _TRACKING_PREFIXES = ("utm_", "pk_", "mtm_", "hsa_")
+# PostgreSQL indexes at most 2,704 bytes; what is longer is no article's address.
+_LONGEST = 2000
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -32,21 +44,34 @@ def check(url: str) -> str:
         host, parts = None, urlsplit("")
     if parts.scheme not in ("http", "https") or not host or any(ord(character) <= 32 for character in url):
         raise errors.BadInput("An address begins with http:// or https://.", field="url")
+    if len(url) > _LONGEST or "@" in parts.netloc or url != wording.storable(url):
+        raise errors.BadInput("This address is too long, or has a name or password in it.", field="url")
     return url
 
 
 def key(url: str) -> str:
     """The form in which two addresses of one article are equal: no tracking, fragment or case; idempotent."""
     parts = urlsplit(check(url))
-    host = (parts.hostname or "").rstrip(".")
+    host = _ascii((parts.hostname or "").rstrip("."))
     port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
     path = quote(unquote(parts.path, errors="surrogateescape"), safe="/:@!$&'()*+,;=~-._", errors="surrogateescape")
-    query = urlencode(
-        sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not _is_tracking(pair[0]))
-    )
+    query = urlencode(sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not _is_tracking(pair)))
     # http and https are the same article.
-    return urlunsplit(("https", host + port, path.rstrip("/") or "/", query, ""))
+    found = urlunsplit(("https", host + port, path.rstrip("/") or "/", query, ""))
+    # Percent signs may have made it three times as long.
+    return found if len(found) <= _LONGEST else f"https://{host}{port}/#{hashlib.sha256(found.encode()).hexdigest()}"
 
 
-def _is_tracking(name: str) -> bool:
-    return name.lower() in _TRACKING or name.lower().startswith(_TRACKING_PREFIXES)
+def _ascii(host: str) -> str:
+    if ":" in host:
+        return f"[{host}]"
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host
+
+
+def _is_tracking(pair: tuple[str, str]) -> bool:
+    name, value = pair[0].lower(), pair[1].lower()
+    # Medium's feeds: ?source=rss----6a3f---4
+    return name in _TRACKING or name.startswith(_TRACKING_PREFIXES) or (name == "source" and value.startswith("rss"))

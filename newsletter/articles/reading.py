@@ -22,11 +22,11 @@ class Document:
 
 def read(content: bytes, *, content_type: str = "", url: str = "", language: str = "") -> Document:
     """The drafts of a document, by its content; relative links are completed by `url`. Raises BadInput for no feed."""
-    if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        title, found, problems = jsonfeed.read(content)
-    else:
-        title, found, problems = syndication.read(content, content_type=content_type, url=url)
     most = settings.current().feed_items
+    if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+        title, found, problems = jsonfeed.read(content, most=most + 1)
+    else:
+        title, found, problems = syndication.read(content, content_type=content_type, url=url, most=most + 1)
     if len(found) > most:
         problems.append(f"The feed has more than {most} items; the first {most} were read.")
     drafts = _drafts(found[:most], url, language, problems)

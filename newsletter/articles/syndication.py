@@ -18,8 +18,9 @@ from newsletter.articles.items import Item
 _CAPTION = re.compile(rb"<(/?)media:(title|description)\b[^<>]*?(/?)>")
 
 
-def read(content: bytes, *, content_type: str, url: str) -> tuple[str, list[Item], list[str]]:
-    """The title and items of a feed, and in sentences what was wrong with it; raises BadInput when it is none."""
+def read(content: bytes, *, content_type: str, url: str, most: int) -> tuple[str, list[Item], list[str]]:
+    """The title and at most `most` items of a feed, and what was wrong with it; raises BadInput when it is none."""
+    content = _readable(content)
     _refuse_entities(content)
     headers = {"content-type": content_type or "application/xml", **({"content-location": url} if url else {})}
     renamed = _CAPTION.sub(rb"<\1media:caption_\2\3>", content)
@@ -30,7 +31,15 @@ def read(content: bytes, *, content_type: str, url: str) -> tuple[str, list[Item
     if not parsed.get("version") and not parsed.entries:
         raise errors.BadInput(_not_a_feed(content))
     problems = [_malformed(parsed.bozo_exception)] if parsed.bozo and _matters(parsed.bozo_exception) else []
-    return parsed.feed.get("title", ""), [_item(entry) for entry in parsed.entries], problems
+    return parsed.feed.get("title", ""), [_item(entry) for entry in parsed.entries[:most]], problems
+
+
+def _readable(content: bytes) -> bytes:
+    # feedparser 6.0.14 takes UTF-16 with a byte order mark for UTF-8.
+    if not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content
+    text = content.decode("utf-16", errors="replace")
+    return re.sub(r"""(<\?xml\b[^>]*?)\sencoding=["'][^"']*["']""", r"\1", text, count=1).encode(errors="replace")
 
 
 def _refuse_entities(content: bytes) -> None:

@@ -24,12 +24,14 @@ _BOILERPLATE = re.compile(
     r"((The post|Der Beitrag|L[’']article|La entrada|L[’']articolo|Het bericht|O post)\b.{0,300}?"
     r"\b(appeared first on|erschien zuerst auf|est apparu en premier sur|se publicó primero en|apareció primero en"
     r"|proviene da|verscheen eerst op|apareceu primeiro em)\b.*$"
-    r"|\[\+\d+ chars\]|\s∞?\s*Permalink$|\bsubmitted by /?u/\S+.*$|\bSee omnystudio\.com/listener for privacy information\.?"
+    r"|\[\+\d+ chars\]|\s∞?\s*Permalink$|\bsubmitted by /?u/\S+.*$"
+    r"|\bSee omnystudio\.com/listener for privacy information\.?"
     r"|(Continue reading|Read more|Read the (full|rest of the|whole) (article|story|post|entry)|Read on|Keep reading"
     r"|View (the )?(entire|full|original) (post|article)|Click here to read)\b[^.!?]{0,120}[.…>»→]*\s*$)",
     re.IGNORECASE | re.DOTALL,
 )
 _CUT_OFF = re.compile(r"(\s*(\[\s*(\.\.\.|…|&hellip;)\s*\]|\(\s*(more\s*)?(\.\.\.|…)\s*\)|\.\.\.|…)\s*)+$")
+_TAIL = 80  # characters in which the mark of a cut-off text is looked for
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*\s+(?=[^a-z])|[。！？][」』”]*")
 # What ends in a full stop without ending a sentence; single capitals are initials.
 _SHORTHAND = re.compile(
@@ -48,7 +50,7 @@ _BODY_TAGS = {
 
 def plain(markup: str) -> str:
     """The words of a piece of markup, for one line: no tags, entities, control characters or runs of white space."""
-    words = _stripped(markup[:_LONGEST])
+    words = _stripped(storable(markup[:_LONGEST]))
     # Feeds that escape twice, or three times, leave tags behind that were text a moment ago.
     for _ in range(_ESCAPES):
         if not _MARKUP_LEFT.search(words):
@@ -88,12 +90,17 @@ def shortened(words: str, length: int | None = None) -> str:
 def body(markup: str) -> str:
     """The markup with only what an article's text needs; scripts, frames, styles and handlers are gone."""
     return nh3.clean(
-        unknotted(markup),
+        unknotted(storable(markup)),
         tags=_BODY_TAGS,
         clean_content_tags=_GONE,
         attributes={"a": {"href"}},
         url_schemes={"http", "https", "mailto"},
-    ).replace("\0", "")
+    )
+
+
+def storable(text: str) -> str:
+    """The text without what UTF-8 or PostgreSQL cannot hold: half surrogate pairs, which JSON can spell, and NUL."""
+    return text.encode(errors="ignore").decode().replace("\0", "")
 
 
 def unknotted(markup: str) -> str:
@@ -120,8 +127,9 @@ def _told(words: str, headline: str) -> str:
     if headline and words.casefold().startswith(headline.casefold()) and len(words) < len(headline) + 60:
         # Drupal and Medium put headline, author and date before the text.
         return ""
-    if _CUT_OFF.search(words):
-        words = _without_fragment(_CUT_OFF.sub("", words).rstrip(" ,;:–—-"))
+    kept, end = words[:-_TAIL], words[-_TAIL:]
+    if _CUT_OFF.search(end):
+        words = _without_fragment((kept + _CUT_OFF.sub("", end)).rstrip(" ,;:–—-"))
     return "" if words.endswith((":", "：")) else words.rstrip(" ,;–—-→»›|")
 
 
@@ -139,7 +147,7 @@ def _opening(markup: str, headline: str) -> str:
     """The words of the first paragraph that says something: a label like "Price: 15.50" does not."""
     paragraphs = _Paragraphs()
     # CDATA marks make html.parser give up; nh3 has made them comments and dropped those.
-    paragraphs.feed(nh3.clean(unknotted(markup[:_OPENING]), clean_content_tags=_GONE))
+    paragraphs.feed(nh3.clean(unknotted(storable(markup[:_OPENING])), clean_content_tags=_GONE))
     paragraphs.close()
     told = (_told(plain(words), headline) for words in paragraphs.found())
     return next((words for words in told if len(words) >= _SAYS_SOMETHING), "")
@@ -156,7 +164,8 @@ def _sentences_within(words: str, length: int) -> str:
 
 
 def _ends(words: str) -> "list[re.Match[str]]":
-    return [end for end in _SENTENCE_END.finditer(words) if not _SHORTHAND.search(words[: end.end()].rstrip())]
+    ends = _SENTENCE_END.finditer(words)
+    return [end for end in ends if not _SHORTHAND.search(words[max(0, end.start() - 20) : end.start() + 1])]
 
 
 class _Paragraphs(HTMLParser):

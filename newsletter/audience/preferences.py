@@ -35,6 +35,7 @@ class Preferences:
     """Everything a preferences page shows."""
 
     address: str
+    newsletters: list[Newsletter]
     lines: list[Line]
     newsletter: Newsletter | None  # the one whose mail held the link
 
@@ -56,7 +57,7 @@ def view(link: ReaderLink) -> Preferences:
     offered = _offered(held)
     topics = {topic.id: topic for newsletter in offered for topic in newsletter.topics}
     lines = [_line(topic, offered, held) for topic in sorted(topics.values(), key=lambda one: (one.position, one.id))]
-    return Preferences(reader.address, lines, db.session.get(Newsletter, link.newsletter_id))
+    return Preferences(reader.address, offered, lines, db.session.get(Newsletter, link.newsletter_id))
 
 
 def choose(

@@ -64,6 +64,7 @@ class Content:
     kind: str
     language: str
     zone: str
+    sender: str
     look: looks.Look
     subject: str
     subject_lead_id: int | None
@@ -105,6 +106,7 @@ def _present(issue: Issue) -> Content:
         kind=newsletter.kind.value,
         language=newsletter.language,
         zone=newsletter.zone,
+        sender=newsletter.sender or settings.current().sender,
         look=looks.of(masthead.current()),
         subject=issue.subject,
         subject_lead_id=issue.subject_lead_id,

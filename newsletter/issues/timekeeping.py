@@ -37,7 +37,12 @@ def compose_for(occurrence: Occurrence, now: datetime) -> Issue | None:
     """Give an open occurrence its issue: the newsletter's open one brought up to date, or a new one.
 
     None while an issue that has a time of its own is in the way; if that lasts beyond the due time, the date is missed.
+    None as well when another scheduler was faster.
     """
+    db.session.refresh(occurrence, with_for_update=True)
+    taken = select(Issue.id).filter_by(occurrence_id=occurrence.id)
+    if occurrence.state is not OccurrenceState.DUE or db.session.scalar(taken) is not None:
+        return None
     newsletter = occurrence.newsletter
     issue = composing.open_issue(newsletter)
     if issue and _has_own_time(issue):
@@ -75,7 +80,7 @@ def warn(now: datetime) -> list[int]:
 def settle_drafts(now: datetime) -> list[int]:
     """Decide on drafts whose time has come: approved by the newsletter's rule, else held; the held issues' ids."""
     held = []
-    for issue in db.session.scalars(_drafts().where(Issue.send_at <= now)).all():
+    for issue in db.session.scalars(_ours(_drafts().where(Issue.send_at <= now))).all():
         reason = _reason_to_hold(issue, now)
         if reason:
             _hold(issue, reason)
@@ -91,7 +96,7 @@ def settle_drafts(now: datetime) -> list[int]:
 def due(now: datetime) -> list[int]:
     """Approved and scheduled issues whose time has come; those that are too late are held instead."""
     found = []
-    for issue in db.session.scalars(_ready().where(Issue.send_at <= now)).all():
+    for issue in db.session.scalars(_ours(_ready().where(Issue.send_at <= now))).all():
         if issue.send_at and now - issue.send_at > settings.current().max_lateness:
             _hold(issue, _late(issue.send_at))
             if issue.occurrence:
@@ -143,6 +148,12 @@ def _ready() -> Select[Issue]:
         .where(Issue.state.in_(lifecycle.READY), Issue.send_at.is_not(None), Issue.held_reason == "")
         .order_by(Issue.send_at, Issue.id)
     )
+
+
+def _ours(query: Select[Issue]) -> Select[Issue]:
+    """Without what another scheduler, or a planner, has in hand at this moment."""
+    locked = query.with_for_update(of=Issue, skip_locked=True)
+    return locked.execution_options(populate_existing=True)
 
 
 def _has_own_time(issue: Issue) -> bool:

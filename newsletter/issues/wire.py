@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from sqlalchemy import Connection, select
 
-from newsletter import clock, db, errors, settings
+from newsletter import clock, db, errors
 from newsletter.audience import reader_links
 from newsletter.audience.models import Subscriber, Subscription, SubscriptionState
 from newsletter.audience.reader_links import ReaderLink
@@ -13,7 +13,6 @@ from newsletter.issues.models import Edition, Issue
 from newsletter.mail import addresses, links, mime
 from newsletter.mail.templates import Rendered
 from newsletter.outbox.composers import Row, Skipped, Wire
-from newsletter.publication.models import Newsletter
 
 UNSUBSCRIBED = Skipped("unsubscribed")
 PAUSED = Skipped("paused")
@@ -59,24 +58,22 @@ _letters: dict[tuple[str, int], _Letter] = {}
 
 def _load(connection: Connection, edition_id: int) -> _Letter:
     columns = (
-        Newsletter.id,
+        Issue.newsletter_id,
         Issue.id.label("issue_id"),
-        Newsletter.slug,
-        Newsletter.title,
-        Newsletter.sender,
+        Issue.frozen,
         Issue.is_automatic,
         Edition.subject,
         Edition.html,
         Edition.text,
     )
-    query = select(*columns).join(Issue, Issue.id == Edition.issue_id).join(Newsletter).where(Edition.id == edition_id)
+    query = select(*columns).join(Issue, Issue.id == Edition.issue_id).where(Edition.id == edition_id)
     found = connection.execute(query).one()
     return _Letter(
-        found.id,
+        found.newsletter_id,
         found.issue_id,
-        found.slug,
-        found.title,
-        found.sender or settings.current().sender,
+        found.frozen["slug"],
+        found.frozen["title"],
+        found.frozen["sender"],
         found.is_automatic,
         Rendered(found.subject, found.html, found.text),
     )

@@ -82,7 +82,8 @@ class Drain:
                     break
         finally:
             self._end()
-        return +self._counts
+        # What went back to the queue goes on from there.
+        return Counter({state: count for state, count in self._counts.items() if count and state != "queued"})
 
     def _turn(self) -> bool:
         """One round of everything; True when there was nothing to do."""
@@ -218,12 +219,13 @@ class Drain:
     def _claim(self) -> None:
         kinds = composers.kinds()
         with self._engine.begin() as connection:
-            claims = ledger.claim(connection, self._worker_id, kinds, after_run=self._last_run, limit=self._page)
+            page = ledger.claim(connection, self._worker_id, kinds, after_run=self._last_run, limit=self._page)
         self._database_lost_at = None
-        self._may_be_more = bool(claims)
-        self._claims.extend(claims)
-        if claims:
-            self._last_run = claims[0].run_id
+        self._may_be_more = not page.is_empty
+        self._counts["skipped"] += page.skipped
+        self._claims.extend(page.claims)
+        if page.claims:
+            self._last_run = page.claims[0].run_id
             took, self._claimed_at = time.monotonic() - self._claimed_at, time.monotonic()
             larger = min(self._page * 2, self._settings.claim_page)
             smaller = max(self._page // 2, self._settings.connections)

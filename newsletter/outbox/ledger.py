@@ -24,6 +24,18 @@ class Claim:
     row: composers.Row
 
 
+@dataclass(frozen=True)
+class Page:
+    """What one look brought: messages claimed, and how many were skipped as suppressed."""
+
+    claims: list[Claim]
+    skipped: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.claims and not self.skipped
+
+
 def is_anything_due(connection: Connection, kinds: Sequence[str]) -> bool:
     """Whether a running run of these kinds has a message that is due."""
     parameters = {"kinds": list(kinds), "now": clock.now(), "after": 0}
@@ -35,9 +47,7 @@ def is_anything_held(connection: Connection) -> bool:
     return connection.execute(_ANY_HELD).first() is not None
 
 
-def claim(
-    connection: Connection, worker_id: int, kinds: Sequence[str], *, after_run: int = 0, limit: int
-) -> list[Claim]:
+def claim(connection: Connection, worker_id: int, kinds: Sequence[str], *, after_run: int = 0, limit: int) -> Page:
     """Up to `limit` due messages of one run: streams before issues, issues in turn (the next after `after_run`).
 
     Deferred messages that are due go back to the queue first, and suppressed ones are skipped. Raises WorkerDead.
@@ -49,8 +59,9 @@ def claim(
         connection.execute(_REQUEUING[connection.dialect.name], of_run)
         claimed = set(connection.execute(_CLAIMING[connection.dialect.name], of_run).scalars())
         if claimed:
-            return _claims(connection, worker_id, claimed - _skip_suppressed(connection, worker_id, claimed))
-    return []
+            skipped = _skip_suppressed(connection, worker_id, claimed)
+            return Page(_claims(connection, worker_id, claimed - skipped), len(skipped))
+    return Page([])
 
 
 def intend(connection: Connection, worker_id: int, ids: Sequence[int], *, again: bool = False) -> set[int]:

@@ -165,7 +165,7 @@ def test_a_selection_brings_the_last_seven_days_sent_stories(time):
     daily = newsletter()
     weekly = newsletter("weekly", carries=("music",), kind=NewsletterKind.SELECTION)
     reader("music", "art", of=daily)
-    sent, _, _ = article("music", headline="sent"), article("art", headline="art"), article("design")
+    _sent, _, _ = article("music", headline="sent"), article("art", headline="art"), article("design")
     issue = composing.compose(daily)
     lifecycle.approve(issue, actor="ed")
     lifecycle.send_now(issue, actor="ed")

@@ -71,7 +71,7 @@ def together(app, *acts) -> list[Exception]:
             barrier.wait()
             try:
                 act()
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 raised.append(error)
 
     threads = [threading.Thread(target=run, args=(act,)) for act in acts]
@@ -300,7 +300,16 @@ class Story:
             self.readers()
 
     def go_on(self):
-        steps = (self.arrivals, self.readers, self.pauses, self.leaves, self.outcomes, self.issue, self.issue, self.both)
+        steps = (
+            self.arrivals,
+            self.readers,
+            self.pauses,
+            self.leaves,
+            self.outcomes,
+            self.issue,
+            self.issue,
+            self.both,
+        )
         self.dice.choice(steps)()
         self.time.shift(timedelta(hours=self.dice.randint(1, 9)))
 
@@ -401,9 +410,7 @@ class Story:
             if each.newsletter_id == issue.newsletter_id and each.state is SubscriptionState.CONFIRMED
         }
         return {
-            each.id
-            for each in content.stories
-            if taken & carried & set(each.topic_ids) and not before[one.id, each.id]
+            each.id for each in content.stories if taken & carried & set(each.topic_ids) and not before[one.id, each.id]
         }
 
 

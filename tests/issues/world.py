@@ -3,7 +3,7 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from newsletter import db
 from newsletter.articles.models import Article, ArticleTopic
@@ -106,4 +106,4 @@ def subjects(issue_id: int) -> dict[int, str]:
         .join(Edition, Edition.id == Message.ref)
         .where(Run.kind == "issue", Run.ref == issue_id)
     )
-    return {reader_id: subject for reader_id, subject in rows}
+    return dict(rows)

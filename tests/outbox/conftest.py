@@ -71,7 +71,8 @@ class PostOffice:
         db.session.rollback()
         statement = select(Message).order_by(Message.id)
         found = list(db.session.scalars(statement if run_id is None else statement.filter_by(run_id=run_id)))
-        db.session.expunge_all()
+        for message in found:
+            db.session.expunge(message)
         db.session.rollback()
         return found
 

@@ -1,142 +1,374 @@
-"""The tick: issues appear at their time, once, whatever was down, late, or running twice."""
+"""The tick: what time asks for happens once, at its time, however many schedulers there are."""
 
+import dataclasses
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
 from sqlalchemy import func, select
 
-from newsletter import db
-from newsletter.issues.models import Issue, Occurrence, OccurrenceState
+from newsletter import db, errors, settings
+from newsletter.articles import feeds, polling
+from newsletter.articles.models import Feed, FeedMapping
+from newsletter.issues import composing, lifecycle, occurrences, planning, runs, timekeeping
+from newsletter.issues.models import Issue, IssueState, Occurrence, OccurrenceState
+from newsletter.outbox import queue
 from newsletter.outbox.models import Message
+from newsletter.publication import newsletters
 from newsletter.publication.models import Approval
-from newsletter.scheduler import tick
-from newsletter.staff import editors
-from newsletter.staff.models import Notice, Role
+from newsletter.scheduler import sweep, tick
+from newsletter.staff import notices
 from tests.conftest import both_engines
-from tests.issues import world
+from tests.issues.world import article, magazine, newsletter, reader
 
 pytestmark = both_engines
 
-SEVEN = datetime(2026, 11, 24, 7, tzinfo=UTC)
+# A Monday; the daily newsletter appears at 07:00.
+SEVEN = datetime(2026, 11, 23, 7, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
 def time():
-    with time_machine.travel(world.NOON, tick=False) as traveller:
+    with time_machine.travel(SEVEN - 20 * HOUR, tick=False) as traveller:
         yield traveller
 
 
 @pytest.fixture
-def magazine(room, time):
-    world.magazine()
-    editors.add("ed@magazine.example", Role.EDITOR)
+def told(monkeypatch) -> list[str]:
+    """The subjects of what the editors were told, each key once."""
+    keys, subjects = set(), []
+
+    def tell(key, *, subject, text, path="", issue_id=None):
+        if key in keys:
+            return []
+        keys.add(key)
+        subjects.append(subject)
+        return [text]
+
+    monkeypatch.setattr(notices, "tell", tell)
+    return subjects
+
+
+@pytest.fixture
+def daily(room, time, told):
+    """An automatic newsletter with a story of yesterday, one reader, and a calendar that begins now."""
+    magazine()
+    made = newsletter(at="07:00")
+    made.calendar_from_at = datetime.now(UTC)
+    article("music", ready_at=datetime.now(UTC))
+    reader("music", of=made)
     db.session.commit()
+    return made
 
 
-def _daily(**plan):
-    newsletter = world.newsletter(at="07:00", **plan)
-    newsletter.calendar_from_at = world.NOON
-    world.article("music", ready_at=SEVEN - timedelta(hours=3))
-    for _ in range(3):
-        world.reader("music", of=newsletter)
+def run() -> tick.Report:
     db.session.commit()
-    return newsletter
+    report = tick.run()
+    assert report.problems == []
+    return report
 
 
-def _messages():
-    count = db.session.scalar(select(func.count(Message.id)).where(Message.ref.is_not(None)))
-    db.session.rollback()
-    return count
+def issues(**where) -> list[Issue]:
+    return list(db.session.scalars(select(Issue).filter_by(**where).order_by(Issue.id)))
 
 
-def test_an_automatic_issue_goes_at_its_time_and_not_a_second_time(magazine, time):
-    _daily()
+def dates(state: OccurrenceState) -> list[date]:
+    query = select(Occurrence.local_on).filter_by(state=state).order_by(Occurrence.local_on)
+    return list(db.session.scalars(query))
+
+
+def messages() -> int:
+    return db.session.scalar(select(func.count(Message.id)))
+
+
+def test_an_automatic_newsletter_is_composed_and_sent_at_its_time_and_once(daily, time):
     time.move_to(SEVEN - timedelta(seconds=1))
-    assert tick.run().released == []
+    assert run().released == []
     time.move_to(SEVEN)
-    report = tick.run()
-    assert (len(report.composed), len(report.released), report.problems) == (1, 1, [])
-    assert _messages() == 3
-    for _ in range(3):
-        time.shift(timedelta(seconds=2))
-        assert tick.run().released == []
-    assert _messages() == 3
-    time.move_to(SEVEN + timedelta(days=1))
-    report = tick.run()
-    assert (report.released, len(report.held)) == ([], 1)  # nothing new: held and told, not an empty mail
-    assert _messages() == 3
+    report = run()
+    assert report.composed == report.released == [issues()[0].id]
+    assert (run().released, messages(), dates(OccurrenceState.DONE)) == ([], 1, [SEVEN.date()])
+    (issue,) = issues()
+    assert (issue.is_automatic, issue.send_at, issue.state) == (True, SEVEN, IssueState.RELEASED)
 
 
-def test_after_a_downtime_one_issue_is_caught_up_and_a_late_one_is_held(magazine, time):
-    _daily()
-    time.move_to(SEVEN + timedelta(days=3, hours=2))
-    world.article("music", ready_at=SEVEN + timedelta(days=2))
-    db.session.commit()
-    assert len(tick.run().released) == 1
-    states = db.session.scalars(select(Occurrence.state).order_by(Occurrence.local_on)).all()
-    assert list(states) == [OccurrenceState.MISSED] * 3 + [OccurrenceState.DONE]
-    db.session.rollback()
-    time.move_to(SEVEN + timedelta(days=4, hours=7))
-    world.article("music", ready_at=SEVEN + timedelta(days=3, hours=12))
-    db.session.commit()
-    report = tick.run()
-    assert (report.released, _messages()) == ([], 3)
-    assert "more than 6 hours" in db.session.scalars(select(Issue.held_reason).order_by(Issue.id.desc())).first()
+def test_every_morning_has_its_issue_and_a_holiday_none(daily, time):
+    daily.holidays = [newsletters.Holiday(on=date(2026, 11, 25))]
+    for day in range(4):
+        time.move_to(SEVEN + timedelta(days=day, seconds=-30))
+        article("music", ready_at=datetime.now(UTC))
+        run()
+        time.shift(31)
+        run()
+    assert [issue.send_at.day for issue in issues(state=IssueState.RELEASED)] == [23, 24, 26]
 
 
-def test_an_unapproved_issue_is_opened_ahead_warned_of_once_and_held_at_its_time(magazine, time):
-    _daily(approval=Approval.ONE)
-    time.move_to(SEVEN - timedelta(hours=15))
-    assert len(tick.run().composed) == 1
-    time.move_to(SEVEN - timedelta(minutes=30))
-    assert len(tick.run().warned) == 1
-    assert tick.run().warned == []
+def test_a_calendar_begins_when_it_is_saved(room, time, told):
+    time.move_to(SEVEN + HOUR)
+    magazine()
+    plan = newsletters.Plan("The Daily", ["music"], newsletters.Calendar(newsletters.DAYS, "07:00", "UTC"))
+    newsletters.save("daily", plan)
+    article("music", ready_at=datetime.now(UTC))
+    run()
+    assert (issues(), db.session.query(Occurrence).count()) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("late", "released", "done"), [(timedelta(seconds=4), 1, True), (6 * HOUR, 1, True), (6 * HOUR + HOUR, 0, False)]
+)
+def test_after_a_downtime_an_issue_is_caught_up_unless_it_is_too_late(daily, time, told, late, released, done):
+    time.move_to(SEVEN + late)
+    article("music", ready_at=datetime.now(UTC))
+    assert len(run().released) == released
+    run()
+    assert [dates(OccurrenceState.DONE), dates(OccurrenceState.MISSED)][not done] == [SEVEN.date()]
+    assert told == ([] if done else ["The Daily, issue 1, is held"])
+    (issue,) = issues()
+    assert bool(issue.held_reason) != done
+
+
+def test_of_many_missed_dates_one_is_caught_up_and_an_editor_hears_of_the_others(daily, time, told):
+    time.move_to(SEVEN + timedelta(days=3, hours=1))
+    article("music", ready_at=datetime.now(UTC))
+    assert len(run().released) == 1
+    assert dates(OccurrenceState.MISSED) == [date(2026, 11, day) for day in (23, 24, 25)]
+    assert (dates(OccurrenceState.DONE), told) == ([date(2026, 11, 26)], ["The Daily did not appear"])
+
+
+def test_an_issue_with_too_little_is_held_and_the_next_date_takes_it_over(daily, time, told):
+    daily.minimum_stories = 2
     time.move_to(SEVEN)
-    assert len(tick.run().held) == 1
-    assert tick.run().held == []
-    subjects = db.session.scalars(select(Notice.subject).order_by(Notice.id)).all()
-    assert [subject.split()[-2:] for subject in subjects] == [["for", "approval"], ["is", "held"]]
-    assert _messages() == 0
+    run()
+    run()
+    (issue,) = issues()
+    assert (issue.state, told) == (IssueState.DRAFT, ["The Daily, issue 1, is held"])
+    time.shift(24 * HOUR)
+    article("music", ready_at=datetime.now(UTC))
+    assert run().released == [issue.id]
+    assert dates(OccurrenceState.DONE) == [date(2026, 11, 23), date(2026, 11, 24)]
 
 
-@pytest.mark.parametrize("skipped", ["holiday", "calendar begins"])
-def test_a_skipped_date_and_one_before_the_calendar_began_bring_nothing(magazine, time, skipped):
-    newsletter = _daily()
-    if skipped == "holiday":
-        world.newsletters.save(
-            "daily",
-            world.newsletters.Plan(
-                "The Daily",
-                ["music"],
-                world.newsletters.Calendar(world.EVERY_DAY, "07:00", "UTC", [SEVEN.date()]),
-            ),
-        )
-    else:
-        newsletter.calendar_from_at = SEVEN + timedelta(minutes=1)
+@pytest.fixture
+def weekly(daily):
+    """The same newsletter, with an approval."""
+    daily.approval = Approval.ONE
     db.session.commit()
-    time.move_to(SEVEN + timedelta(hours=1))
-    assert tick.run().composed == []
-    assert _messages() == 0
+    return daily
 
 
-def test_schedulers_that_tick_at_once_send_nothing_twice(app, magazine, time):
-    _daily()
+def test_with_approval_the_draft_opens_before_and_waits(weekly, time, told):
+    time.move_to(SEVEN - 15 * HOUR - timedelta(seconds=1))
+    assert run().composed == []
+    time.shift(1)
+    (issue_id,) = run().composed
+    issue = db.session.get(Issue, issue_id)
+    assert (issue.state, issue.send_at, told) == (IssueState.DRAFT, SEVEN, [])
+    lifecycle.approve(issue, actor="ed")
+    time.move_to(SEVEN - timedelta(minutes=1))
+    assert (run().released, messages()) == ([], 1)  # planned, so that it leaves on the dot
     time.move_to(SEVEN)
-    barrier, reports = threading.Barrier(3), []
+    assert run().released == [issue_id]
 
-    def run():
+
+def test_unapproved_it_is_warned_of_once_and_held_at_its_time(weekly, time, told):
+    for moment in (-15 * HOUR, -HOUR / 2, -HOUR / 4, HOUR * 0, HOUR / 60, HOUR):
+        time.move_to(SEVEN + moment)
+        run()
+    (issue,) = issues()
+    assert told == ["The Daily, issue 1, waits for approval", "The Daily, issue 1, is held"]
+    assert (issue.state, messages(), dates(OccurrenceState.DONE)) == (IssueState.DRAFT, 0, [SEVEN.date()])
+
+
+@pytest.mark.parametrize(("late", "released"), [(5 * HOUR, 1), (7 * HOUR, 0)])
+def test_approved_late_it_goes_at_once_or_asks_for_a_new_time(weekly, time, late, released):
+    time.move_to(SEVEN - HOUR)
+    run()
+    time.move_to(SEVEN + late)
+    run()
+    lifecycle.approve(issues()[0], actor="ed")
+    assert len(run().released) == released
+    assert (issues()[0].send_at is None) == (released == 0)
+
+
+def test_a_newsletter_may_send_unapproved_issues_as_they_are(weekly, time):
+    weekly.sends_unapproved = True
+    weekly.approval = Approval.TWO
+    time.move_to(SEVEN - HOUR)
+    run()
+    time.move_to(SEVEN)
+    assert len(run().released) == 1
+
+
+def test_an_unapproved_issue_is_taken_over_by_the_next_date(weekly, time):
+    for hours in (-1, 0, 9, 10):
+        time.move_to(SEVEN + hours * HOUR)
+        run()
+    (issue,) = issues()
+    assert (issue.send_at, issue.held_reason) == (SEVEN + 24 * HOUR, "")
+
+
+def test_an_issue_an_editor_moved_is_not_taken_over(weekly, time, told):
+    time.move_to(SEVEN - HOUR)
+    run()
+    (issue,) = issues()
+    lifecycle.approve(issue, actor="ed")
+    lifecycle.schedule(issue, SEVEN + 25 * HOUR, actor="ed")
+    for hours in (9, 24):
+        time.move_to(SEVEN + hours * HOUR)
+        run()
+    assert dates(OccurrenceState.MISSED) == [date(2026, 11, 24)]
+    assert told == ["The Daily did not appear"]
+    time.shift(HOUR)
+    assert run().released == [issue.id]
+
+
+def test_a_cancelled_issue_does_not_come_back(weekly, time):
+    time.move_to(SEVEN - HOUR)
+    run()
+    lifecycle.cancel(issues()[0], actor="ed")
+    for _ in range(2):
+        time.shift(HOUR)
+        run()
+    assert ([issue.state for issue in issues()], dates(OccurrenceState.SKIPPED)) == (
+        [IssueState.CANCELLED],
+        [SEVEN.date()],
+    )
+
+
+def test_a_skipped_date_is_skipped(daily, time):
+    occurrences.skip(daily, SEVEN.date(), note="A quiet day")
+    with pytest.raises(errors.NotFound):
+        occurrences.skip(newsletter("hand"), SEVEN.date())
+    time.move_to(SEVEN)
+    run()
+    assert issues() == []
+
+
+def test_an_open_draft_follows_a_calendar_that_changes(weekly, time):
+    time.move_to(SEVEN - HOUR)
+    run()
+    weekly.at = "09:30"
+    run()
+    (issue,) = issues()
+    assert issue.send_at == SEVEN + 2.5 * HOUR
+    weekly.days = ["tue"]
+    run()
+    assert (issue.send_at, dates(OccurrenceState.SKIPPED)) == (None, [SEVEN.date()])
+
+
+def test_a_scheduled_issue_goes_at_its_time_and_too_late_it_is_held(daily, time, told):
+    hand = newsletter("hand")
+    reader("music", of=hand)
+    issue = composing.compose(hand)
+    lifecycle.approve(issue, actor="ed")
+    lifecycle.schedule(issue, SEVEN - HOUR, actor="ed")
+    time.move_to(SEVEN - HOUR)
+    assert run().released == [issue.id]
+    article("music", ready_at=datetime.now(UTC))
+    late = composing.compose(hand)
+    lifecycle.approve(late, actor="ed")
+    lifecycle.schedule(late, SEVEN + 10 * HOUR, actor="ed")
+    time.move_to(SEVEN + 17 * HOUR)
+    assert late.id not in run().released
+    assert "The Hand, issue 2, is held" in told
+    assert lifecycle.shown_state(late) == "scheduled"
+
+
+def test_a_tick_that_died_is_finished_by_the_next(daily, time, monkeypatch):
+    time.move_to(SEVEN)
+    steps = [(timekeeping, "compose_for"), (planning, "_store"), (planning, "_finish"), (queue, "release")]
+    for module, name in steps:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, lambda *_, **__: 1 / 0)
+            db.session.commit()
+            assert tick.run().problems
+    assert len(run().released) == 1
+    assert (messages(), dates(OccurrenceState.DONE)) == (1, [SEVEN.date()])
+
+
+def test_one_newsletter_that_fails_does_not_stop_another(daily, time, monkeypatch):
+    other = newsletter("other", at="07:00")
+    other.calendar_from_at = daily.calendar_from_at
+    reader("art", of=other)
+    article("art", ready_at=datetime.now(UTC))
+    time.move_to(SEVEN)
+    compose_for, daily_id = timekeeping.compose_for, daily.id
+
+    def failing(occurrence, now):
+        if occurrence.newsletter_id == daily_id:
+            raise RuntimeError("out of luck")
+        return compose_for(occurrence, now)
+
+    monkeypatch.setattr(timekeeping, "compose_for", failing)
+    db.session.commit()
+    report = tick.run()
+    assert (len(report.released), report.problems) == (1, ["compose: RuntimeError"])
+
+
+def test_feeds_are_asked_before_an_issue_is_composed_but_not_twice(daily, time, monkeypatch):
+    polled = []
+
+    def poll(feed_id):
+        feed = db.session.get(Feed, feed_id)
+        feed.fetched_at = datetime.now(UTC)
+        feed.next_fetch_at = datetime.now(UTC) + 10 * HOUR
+        article("music", ready_at=datetime.now(UTC), headline="Straight from the feed")
+        db.session.commit()
+        polled.append(feed_id)
+        return polling.Report(feed_id, new=1)
+
+    monkeypatch.setattr(polling, "poll", poll)
+    topic = daily.topics[0].id
+    feed = Feed(url="http://127.0.0.1/feed", next_fetch_at=SEVEN + 5 * HOUR, created_at=SEVEN, mappings=[])
+    feed.mappings.append(FeedMapping(topic_id=topic))
+    db.session.add(feed)
+    time.move_to(SEVEN)
+    report = run()
+    assert polled == report.feeds == [feed.id]
+    assert "Straight from the feed" in [entry.article.headline for entry in issues()[0].stories]
+    assert timekeeping.feeds_to_ask(daily, datetime.now(UTC)) == []
+    assert feeds.due(datetime.now(UTC)) == []
+
+
+def test_many_schedulers_at_once_make_one_issue_and_one_message_each(daily, app, time, told):
+    other = newsletter("other", at="07:00")
+    other.calendar_from_at = daily.calendar_from_at
+    for _ in range(10):
+        reader("music", of=daily)
+        reader("music", of=other)
+    settings.use(dataclasses.replace(settings.current(), planning_page=3))
+    time.move_to(SEVEN)
+    db.session.commit()
+    db.session.remove()
+    barrier, reports = threading.Barrier(4), []
+
+    def scheduler():
         with app.app_context():
             barrier.wait()
-            reports.append(tick.run())
+            for _ in range(4):
+                reports.append(tick.run())
 
-    threads = [threading.Thread(target=run) for _ in range(3)]
+    threads = [threading.Thread(target=scheduler) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
-    assert len(reports) == 3
-    assert tick.run().released == []
-    assert _messages() == 3
-    assert db.session.scalar(select(func.count(Issue.id))) == 1
+        thread.join()
+    assert [report.problems for report in reports if report.problems] == []
+    assert [(issue.number, issue.state) for issue in issues()] == [(1, IssueState.RELEASED)] * 2
+    assert (messages(), db.session.query(Occurrence).count()) == (21, 2)
+    for issue in issues():
+        assert runs.find(issue).planned == queue.counts(runs.find(issue))["queued"]
+
+
+def test_the_sweep_finishes_an_issue_nobody_was_to_get(daily, time):
+    hand = newsletter("hand")
+    issue = composing.compose(hand)
+    lifecycle.approve(issue, actor="ed")
+    lifecycle.send_now(issue, actor="ed")
+    db.session.commit()
+    planning.release(issue.id)
+    assert sweep.STEPS["finished_issues"]() == 1
+    db.session.rollback()
+    assert lifecycle.shown_state(issue) == "sent"

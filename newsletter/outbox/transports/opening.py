@@ -70,8 +70,7 @@ class _Opening:
 
     def _converse(self) -> Opened | Reply:
         server = self._server
-        connected = self._connect()
-        guard = self._keep(connected.dup())
+        connected, guard = self._connect()
         client = self._greeted(connected, guard)
         if isinstance(client, Reply):
             return client
@@ -91,19 +90,18 @@ class _Opening:
             client.file.close()
         return Opened(client.sock, guard, {name.lower(): value for name, value in client.esmtp_features.items()})
 
-    def _connect(self) -> socket.socket:
+    def _connect(self) -> tuple[socket.socket, socket.socket]:
         server = self._server
         seconds = server.command_time.total_seconds()
         connected = self._keep(socket.create_connection((server.host, server.port), seconds))
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if server.tls != "implicit":
-            return connected
-        self._phase = "starttls"
         guard = self._keep(connected.dup())
-        with line.cut_after(server.command_time, guard):
-            wrapped = self._keep(server.context.wrap_socket(connected, server_hostname=server.host))
-        self._phase = "connect"
-        return wrapped
+        if server.tls == "implicit":
+            self._phase = "starttls"
+            with line.cut_after(server.command_time, guard):
+                connected = self._keep(server.context.wrap_socket(connected, server_hostname=server.host))
+            self._phase = "connect"
+        return connected, guard
 
     def _greeted(self, connected: socket.socket, guard: socket.socket) -> "smtplib.SMTP | Reply":
         client = self._client(connected)

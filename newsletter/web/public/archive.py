@@ -9,6 +9,7 @@ from newsletter import settings
 from newsletter.issues import archive
 from newsletter.mail import digest, links, words
 from newsletter.publication import newsletters
+from newsletter.web import security
 from newsletter.web.public import pages
 
 blueprint = Blueprint("archive", __name__, url_prefix="/archive")
@@ -31,6 +32,8 @@ def show() -> Response:
 def show_issue(slug: str, number: int) -> Response:
     """One issue as anybody may read it."""
     view = archive.view(archive.find(slug, number))
+    # Pictures are printed with the base URL, which need not be the host this page was asked for by.
+    security.allow("img-src", f"'self' data: {settings.current().base_url}")
     # Escaped by the template that made it.
     body = Markup(digest.render_web(view))  # noqa: S704
     return pages.answer("issue.html", view=view, body=body)

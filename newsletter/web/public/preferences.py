@@ -50,7 +50,7 @@ def _page(token: str, link: ReaderLink, *, told: str = "", problem: str = "", st
     db.session.rollback()
     with db.reading():
         view = preferences.view(link)
-        frequencies = {each.id: calendar.how_often(each) for line in view.lines for each in line.digests + line.others}
+        frequencies = {each.id: calendar.how_often(each) for each in view.newsletters}
         return pages.answer(
             "preferences.html",
             status=status,
