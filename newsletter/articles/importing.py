@@ -10,7 +10,7 @@ from newsletter.articles.polling import Report
 def import_file(content: bytes, *, topics: Sequence[str] = (), language: str = "en") -> Report:
     """Keep the articles of a document, each with the topics (slugs) given; raises BadInput when it is no feed."""
     document = reading.read(content, language=language)
-    drafts = [dataclasses.replace(draft, topics=tuple(topics)) for draft in document.drafts]
     report = Report(problems=list(document.problems))
-    polling.keep_all(dataclasses.replace(document, drafts=drafts), report)
+    for draft in document.drafts:
+        polling.keep(dataclasses.replace(draft, topics=tuple(topics)), report)
     return report

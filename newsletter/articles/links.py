@@ -59,7 +59,9 @@ def key(url: str) -> str:
     # http and https are the same article.
     found = urlunsplit(("https", host + port, path.rstrip("/") or "/", query, ""))
     # Percent signs may have made it three times as long.
-    return found if len(found) <= _LONGEST else f"https://{host}{port}/#{hashlib.sha256(found.encode()).hexdigest()}"
+    return (
+        found if len(found) <= _LONGEST else f"https://{host}{port}/sha256-{hashlib.sha256(found.encode()).hexdigest()}"
+    )
 
 
 def _ascii(host: str) -> str:

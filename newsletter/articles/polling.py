@@ -4,18 +4,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from newsletter import clock, db, errors, fetching, settings
 from newsletter.articles import feeds, publishing, reading
 from newsletter.articles.models import Feed
-from newsletter.articles.publishing import Outcome
+from newsletter.articles.publishing import Draft, Outcome
 from newsletter.articles.reading import Document
 from newsletter.fetching import Fetched
 
 log = structlog.get_logger()
 
 _ACCEPT = "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
+_LONGEST_ERROR = 500  # characters
 _LONGEST_WAIT = timedelta(hours=6)
 
 
@@ -39,9 +39,14 @@ class Report:
 
 
 def poll(feed_id: int) -> Report:
-    """Fetch a feed and keep what is in it; what went wrong stands in the report and on the feed, in sentences."""
+    """Fetch a feed and keep what is in it; what went wrong stands in the report and on the feed, in sentences.
+
+    Owns its transactions, one an article: two polls at once neither wait long for nor deadlock with each other.
+    """
     feed = feeds.get(feed_id)
     url, language, etag, last_modified = feed.url, feed.language, feed.etag, feed.last_modified
+    # Before the fetch, so that no other scheduler begins one meanwhile.
+    feed.next_fetch_at = clock.now() + settings.current().feed_interval
     db.session.commit()
     report = Report(feed_id)
     try:
@@ -59,34 +64,32 @@ def poll(feed_id: int) -> Report:
     return report
 
 
-def keep_all(document: Document, report: Report, *, feed: Feed | None = None, first_fetch: bool = False) -> None:
-    """Publish every draft of a document; one that cannot be kept is a problem of the report, the others stand."""
-    for draft in document.drafts:
-        try:
-            with db.session.begin_nested():
-                report.count(publishing.publish(draft, feed=feed, first_fetch=first_fetch).outcome)
-        except errors.NewsletterError as error:
-            report.problems.append(f"“{draft.headline[:80]}” was left out: {error.message}")
+def keep(draft: Draft, report: Report, *, feed: Feed | None = None, first_fetch: bool = False) -> None:
+    """Publish a draft and count it; one that cannot be kept is a problem of the report, no error. Flushes."""
+    try:
+        report.count(publishing.publish(draft, feed=feed, first_fetch=first_fetch).outcome)
+    except errors.NewsletterError as error:
+        report.problems.append(f"“{draft.headline[:80]}” was left out: {error.message}")
 
 
 def _keep(feed_id: int, fetched: Fetched, document: Document | None, report: Report) -> None:
-    try:
-        feed, now = feeds.get(feed_id), clock.now()
-        if document is None:
-            report.is_unchanged = True
-        else:
-            report.problems += document.problems
-            keep_all(document, report, feed=feed, first_fetch=feed.first_fetched_at is None)
-            feed.title = document.title or feed.title
-            feed.etag, feed.last_modified = fetched.etag, fetched.last_modified
-            feed.last_error = report.problems[0] if report.problems else ""
-        feed.first_fetched_at = feed.first_fetched_at or now
-        feed.fetched_at, feed.failures = now, 0
-        feed.next_fetch_at = now + settings.current().feed_interval
-        db.session.commit()
-    except SQLAlchemyError:
-        db.session.rollback()
-        raise
+    first_fetch = feeds.get(feed_id).first_fetched_at is None
+    if document is None:
+        report.is_unchanged = True
+    else:
+        report.problems += document.problems
+        for draft in document.drafts:
+            keep(draft, report, feed=feeds.get(feed_id), first_fetch=first_fetch)
+            db.session.commit()
+    feed, now = feeds.get(feed_id), clock.now()
+    if document is not None:
+        feed.title = document.title or feed.title
+        feed.etag, feed.last_modified = fetched.etag, fetched.last_modified
+        feed.last_error = " ".join(report.problems)[:_LONGEST_ERROR]
+    feed.first_fetched_at = feed.first_fetched_at or now
+    feed.fetched_at, feed.failures = now, 0
+    feed.next_fetch_at = now + settings.current().feed_interval
+    db.session.commit()
     log.info("feed_polled", feed_id=feed_id, new=report.new, updated=report.updated, same=report.same)
 
 

@@ -9,9 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from newsletter import clock, db, errors
-from newsletter.articles import links, wording
-from newsletter.articles.models import Article, ArticleSource, ArticleTag, ArticleTopic, Feed, TagSource
-from newsletter.publication import topics
+from newsletter.articles import links, tagging, wording
+from newsletter.articles.models import Article, ArticleSource, Feed
 from newsletter.publication.models import Topic
 
 
@@ -57,28 +56,12 @@ def publish(draft: Draft, *, feed: Feed | None = None, first_fetch: bool = False
 
     On a feed's first fetch an undated item is kept but withheld: nobody can say how old it is.
     """
-    headline = wording.plain(draft.headline)
-    if not headline:
-        raise errors.BadInput("An article needs a headline.", field="headline")
-    key, chosen = links.key(draft.url), _topics_of(draft, feed)
-    article = _find(key, draft, feed)
-    if article is not None:
-        return _update(article, draft, headline, chosen, feed)
-    article = _new(draft, headline, key, withheld=first_fetch and draft.published_at is None)
     try:
         with db.session.begin_nested():
-            db.session.add(article)
+            return _publish(draft, feed, withheld=first_fetch and draft.published_at is None)
     except IntegrityError:
-        # Another process kept the same article at this moment.
-        found = _find(key, draft, feed)
-        if found is None:
-            raise
-        return _update(found, draft, headline, chosen, feed)
-    _tag(article, draft, chosen)
-    _remember_source(article, draft, feed)
-    refresh_ready(article)
-    db.session.flush()
-    return Published(article, Outcome.NEW)
+        # Another process kept the same article at this moment: now it is there to be brought up to date.
+        return _publish(draft, feed, withheld=False)
 
 
 def withdraw(article: Article) -> None:
@@ -95,14 +78,46 @@ def refresh_ready(article: Article) -> None:
         article.ready_at = max(article.seen_at, article.published_at or article.seen_at, clock.now())
 
 
-def _find(key: str, draft: Draft, feed: Feed | None) -> Article | None:
-    found = db.session.scalars(select(Article).filter_by(url_key=key)).first()
-    if found is None and feed is not None and draft.guid:
-        found = db.session.scalars(
-            select(Article)
-            .join(ArticleSource)
-            .where(ArticleSource.feed_id == feed.id, ArticleSource.guid == draft.guid)
-        ).first()
+def _publish(draft: Draft, feed: Feed | None, *, withheld: bool) -> Published:
+    headline = wording.plain(draft.headline)
+    if not headline:
+        raise errors.BadInput("An article needs a headline.", field="headline")
+    key = links.key(draft.url)
+    chosen, tags = tagging.choose(draft.topics, draft.categories, draft.tags, feed=feed)
+    seen = _Seen(key, feed, _guid(draft, key), _digest(draft, chosen), chosen, tags)
+    article = _find(seen)
+    if article is not None:
+        return _update(article, draft, headline, seen)
+    article = _new(draft, headline, key, withheld=withheld)
+    db.session.add(article)
+    tagging.tag(article, seen.topics, seen.tags, is_alone=False)
+    _remember_source(article, seen)
+    refresh_ready(article)
+    db.session.flush()
+    return Published(article, Outcome.NEW)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Where and as what a draft was seen: its identity, its words' hash, the topics and free tags it is to have."""
+
+    key: str
+    feed: Feed | None
+    guid: str
+    digest: str
+    topics: list[Topic]
+    tags: list[str]
+
+    @property
+    def feed_id(self) -> int | None:
+        return self.feed.id if self.feed else None
+
+
+def _find(seen: _Seen) -> Article | None:
+    found = db.session.scalars(select(Article).filter_by(url_key=seen.key)).first()
+    if found is None and seen.feed is not None:
+        carried = (ArticleSource.feed_id == seen.feed.id, ArticleSource.guid == seen.guid)
+        found = db.session.scalars(select(Article).join(ArticleSource).where(*carried)).first()
     return found
 
 
@@ -110,26 +125,24 @@ def _new(draft: Draft, headline: str, key: str, *, withheld: bool) -> Article:
     now = clock.now()
     article = Article(url=links.check(draft.url), url_key=key, seen_at=now, updated_at=now, is_withheld=withheld)
     _write(article, draft, headline)
-    # A date in the future is a mistake or a promise; neither may hide the article or pin it to the top.
-    article.published_at = min(draft.published_at, now) if draft.published_at else None
     return article
 
 
-def _update(article: Article, draft: Draft, headline: str, chosen: list[Topic], feed: Feed | None) -> Published:
-    digest = _digest(draft)
-    source = _source(article, draft, feed)
-    if (
-        source is not None
-        and source.content_hash == digest
-        and {t.id for t in chosen} <= {t.id for t in article.topics}
-    ):
+def _update(article: Article, draft: Draft, headline: str, seen: _Seen) -> Published:
+    source = _source(article, seen)
+    if source is not None and source.content_hash == seen.digest:
         return Published(article, Outcome.SAME)
     before = _shown(article)
-    # A second feed adds its topics; the words stay those of the feed that brought it first.
-    if source is not None or feed is None:
+    is_alone = source is not None and len(article.sources) == 1
+    if source is not None or seen.feed is None:
         _write(article, draft, headline)
-    _tag(article, draft, chosen)
-    _remember_source(article, draft, feed)
+        if article.url_key != seen.key:
+            # Found by its guid: it has moved, and nobody stands at its new address.
+            article.url, article.url_key = links.check(draft.url), seen.key
+    else:
+        _complete(article, draft)
+    tagging.tag(article, seen.topics, seen.tags, is_alone=is_alone)
+    _remember_source(article, seen)
     refresh_ready(article)
     changed = _shown(article) != before
     if changed:
@@ -140,14 +153,43 @@ def _update(article: Article, draft: Draft, headline: str, chosen: list[Topic], 
 
 def _write(article: Article, draft: Draft, headline: str) -> None:
     article.headline, article.dek = headline, wording.plain(draft.dek)
-    article.body_html = wording.body(draft.body_html)
+    article.body_html = wording.body(draft.body_html, base=draft.url)
     article.author = wording.plain(draft.author)
     article.language = draft.language or article.language or "en"
     # What a feed leaves out it does not know; it does not say zero.
     article.hypes = article.hypes if draft.hypes is None else max(0, draft.hypes)
     article.comments = article.comments if draft.comments is None else max(0, draft.comments)
-    if draft.picture_url and draft.picture_url != article.picture_url:
-        article.picture_url, article.picture = draft.picture_url, None
+    _date(article, draft)
+    _picture(article, draft)
+
+
+def _complete(article: Article, draft: Draft) -> None:
+    """What a second feed may add: the words stay those of the feed that brought the article first."""
+    article.dek = article.dek or wording.plain(draft.dek)
+    article.author = article.author or wording.plain(draft.author)
+    article.body_html = article.body_html or wording.body(draft.body_html, base=draft.url)
+    article.hypes = draft.hypes if article.hypes is None else article.hypes
+    article.comments = draft.comments if article.comments is None else article.comments
+    if article.published_at is None:
+        _date(article, draft)
+    if not article.picture_url and article.picture is None:
+        _picture(article, draft)
+
+
+def _date(article: Article, draft: Draft) -> None:
+    if draft.published_at is None:
+        return
+    if article.published_at is None:
+        # It was withheld only for want of a date.
+        article.is_withheld = False
+    # A date in the future is a mistake or a promise; neither may hide the article or pin it to the top.
+    article.published_at = min(draft.published_at, clock.now())
+
+
+def _picture(article: Article, draft: Draft) -> None:
+    url = wording.storable(draft.picture_url)
+    if url and url != article.picture_url:
+        article.picture_url, article.picture = url, None
     article.picture_alt = wording.plain(draft.picture_alt)
 
 
@@ -158,50 +200,26 @@ def _shown(article: Article) -> tuple[object, ...]:
     )
 
 
-def _topics_of(draft: Draft, feed: Feed | None) -> list[Topic]:
-    """The feed's mapping decides; a category it does not mention counts when it is a topic's own name."""
-    chosen = topics.by_slugs(list(draft.topics))
-    mapped = {category.casefold() for category in (link.category for link in feed.mappings)} if feed else set()
-    named = {name.casefold(): topic for topic in topics.all() for name in (topic.slug, topic.name)}
-    for category in draft.categories:
-        folded = category.casefold()
-        if feed and folded in mapped:
-            chosen += [link.topic for link in feed.mappings if link.category.casefold() == folded]
-        elif folded in named:
-            chosen.append(named[folded])
-    chosen += [link.topic for link in feed.mappings if not link.category] if feed else []
-    return list({topic.id: topic for topic in chosen}.values())
+def _source(article: Article, seen: _Seen) -> ArticleSource | None:
+    at = (seen.feed_id, seen.guid)
+    return next((source for source in article.sources if (source.feed_id, source.guid) == at), None)
 
 
-def _tag(article: Article, draft: Draft, chosen: list[Topic]) -> None:
-    present = {link.topic_id if link.topic_id else link.topic.id for link in article.topic_links}
-    # Where an editor chose the topics, a feed adds none.
-    if not any(link.source is TagSource.EDITOR for link in article.topic_links):
-        for topic in chosen:
-            if topic.id not in present:
-                place = len(article.topic_links)
-                article.topic_links.append(ArticleTopic(topic=topic, topic_id=topic.id, position=place))
-    known = {tag.tag for tag in article.tags}
-    names = {name.casefold() for topic in article.topics for name in (topic.slug, topic.name)}
-    for word in dict.fromkeys((*draft.tags, *draft.categories)):
-        tag = wording.plain(word)[:100]
-        if tag and tag.casefold() not in names and tag not in known:
-            article.tags.append(ArticleTag(tag=tag))
-            known.add(tag)
-
-
-def _source(article: Article, draft: Draft, feed: Feed | None) -> ArticleSource | None:
-    feed_id, guid = (feed.id if feed else None), draft.guid or article.url_key
-    return next((source for source in article.sources if (source.feed_id, source.guid) == (feed_id, guid)), None)
-
-
-def _remember_source(article: Article, draft: Draft, feed: Feed | None) -> None:
-    source = _source(article, draft, feed)
+def _remember_source(article: Article, seen: _Seen) -> None:
+    source = _source(article, seen)
     if source is None:
-        source = ArticleSource(feed_id=feed.id if feed else None, guid=draft.guid or article.url_key)
+        source = ArticleSource(feed_id=seen.feed_id, guid=seen.guid)
         article.sources.append(source)
-    source.content_hash, source.seen_at = _digest(draft), clock.now()
+    source.content_hash, source.seen_at = seen.digest, clock.now()
 
 
-def _digest(draft: Draft) -> str:
-    return hashlib.sha256(repr(draft).encode(errors="surrogatepass")).hexdigest()
+def _guid(draft: Draft, key: str) -> str:
+    """What a feed calls the article; without a guid, or outside of a feed, its address."""
+    guid = wording.storable(draft.guid).strip() or key
+    # PostgreSQL indexes at most 2,704 bytes.
+    return guid if len(guid) <= 500 else hashlib.sha256(guid.encode()).hexdigest()
+
+
+def _digest(draft: Draft, chosen: list[Topic]) -> str:
+    told = repr((draft, sorted(topic.id for topic in chosen)))
+    return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections import Counter
 from html.parser import HTMLParser
+from urllib.parse import urljoin
 
 import nh3
 
@@ -87,13 +88,14 @@ def shortened(words: str, length: int | None = None) -> str:
     return at_word.rstrip(" ,;:–—-.") + "…"
 
 
-def body(markup: str) -> str:
-    """The markup with only what an article's text needs; scripts, frames, styles and handlers are gone."""
+def body(markup: str, *, base: str = "") -> str:
+    """The markup with only what an article's text needs, links completed by `base`; scripts, frames, handlers gone."""
     return nh3.clean(
         unknotted(storable(markup)),
         tags=_BODY_TAGS,
         clean_content_tags=_GONE,
         attributes={"a": {"href"}},
+        attribute_filter=lambda _tag, _name, value: _completed(value, base),
         url_schemes={"http", "https", "mailto"},
     )
 
@@ -112,6 +114,13 @@ def unknotted(markup: str) -> str:
             if open_tags.total() > _DEEPEST:
                 return re.sub(r"<[^<>]*>|<", " ", markup)
     return markup
+
+
+def _completed(link: str, base: str) -> str | None:
+    try:
+        return urljoin(base, link)
+    except ValueError:
+        return None
 
 
 def _stripped(markup: str) -> str:

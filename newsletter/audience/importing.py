@@ -1,26 +1,28 @@
 """Readers from a CSV file: good rows stand, refused ones are listed by line, and no consent is invented."""
 
-import csv
-import io
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import BinaryIO
 from zoneinfo import available_timezones
 
-from sqlalchemy import select
+from sqlalchemy import insert, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 
-from newsletter import clock, db, errors
-from newsletter.audience import addresses, consent, subscriptions, wishes
-from newsletter.audience.consent import Origin
-from newsletter.audience.models import ConsentKind, Subscriber, SubscriptionState
+from newsletter import clock, db, errors, signing
+from newsletter.audience import addresses, sheets, wishes
+from newsletter.audience.models import ConsentKind, ConsentRecord, Subscriber, Subscription, SubscriptionState
 from newsletter.audience.wishes import Wish
-from newsletter.outbox import suppression
+from newsletter.outbox.models import Suppression
 
 COLUMNS = ("email", "newsletters", "topics", "status", "consent_at", "consent_source", "language", "timezone")
+# Rows of one transaction: a statement for all of them costs little more than one for each.
 _BATCH = 500
-_PIECE = 1 << 20
+_LEFT = "This reader has left; only the reader can come back."
+_STOPPED = "This address must not be written to (bounced, complained or asked not to be)."
 
 
 @dataclass
@@ -35,15 +37,24 @@ class Report:
 
 @dataclass(frozen=True)
 class _Row:
-    """One good row."""
+    """One row that can be used."""
 
+    line: int
     address: addresses.Address
     wishes: list[Wish]
     state: SubscriptionState
-    consent_at: datetime | None
-    consent_source: str
+    note: str
     language: str
     zone: str
+
+
+@dataclass
+class _Reader:
+    """A person of the batch, and what they have."""
+
+    id: int
+    is_new: bool
+    held: dict[tuple[int, int], Subscription]
 
 
 def import_csv(stream: BinaryIO) -> Report:
@@ -54,108 +65,83 @@ def import_csv(stream: BinaryIO) -> Report:
     offset) and consent_source, else it waits to be re-confirmed and gets no mail. Raises BadInput for an unusable file.
     """
     report = Report()
-    for number, (line, cells) in enumerate(_rows(stream, report), start=1):
-        _take(line, cells, report)
-        if number % _BATCH == 0:
-            _settle()
-    _settle()
+    rows = sheets.read(stream, columns=COLUMNS, required="email")
+    while batch := list(itertools.islice(rows, _BATCH)):
+        _import(batch, report)
+        db.session.commit()
+        # A million readers are never all in memory.
+        db.session.expunge_all()
+    report.refused.sort()
     return report
 
 
-def _settle() -> None:
-    db.session.commit()
-    # A million readers are never all in memory.
-    db.session.expunge_all()
+def _import(batch: list[sheets.Row], report: Report) -> None:
+    good = list(_usable(batch, report))
+    readers = _readers(good)
+    records = []
+    for row in good:
+        reader = readers[row.address.key]
+        left = {key for key, each in reader.held.items() if each.state is SubscriptionState.ENDED}
+        wished = [wish for wish in row.wishes if wish.key not in left]
+        if left and (not wished or len(left) == len(reader.held)):
+            report.refused.append((row.line, _LEFT))
+            continue
+        changed = _put(reader, wished, row.state)
+        report.new += reader.is_new
+        report.updated += not reader.is_new
+        report.to_reconfirm += bool(changed) and row.state is SubscriptionState.PENDING
+        reader.is_new = False
+        if changed:
+            records.append(_record(reader, changed, row))
+    db.session.flush()
+    if records:
+        db.session.execute(insert(ConsentRecord), records)
 
 
-def _take(line: int, cells: dict[str, str], report: Report) -> None:
-    try:
-        with db.session.begin_nested():
-            is_new, is_waiting = _keep(_parse(cells))
-    except errors.BadInput as error:
-        report.refused.append((line, error.message))
-        return
-    report.new += is_new
-    report.updated += not is_new
-    report.to_reconfirm += is_waiting
-
-
-def _rows(stream: BinaryIO, report: Report) -> Iterator[tuple[int, dict[str, str]]]:
-    text = io.TextIOWrapper(stream, encoding=_encoding(stream), errors="replace", newline="")
-    try:
-        header = text.readline(_PIECE)
-        text.seek(0)
-        reader = csv.reader(text, delimiter=max(",;\t", key=header.count))
-        names = [name.strip().lower() for name in next(reader, [])]
-        if "email" not in names:
-            raise errors.BadInput(f"The first line must name the columns; one must be email. Known: {_known()}.")
-        if unknown := [name for name in names if name not in COLUMNS]:
-            raise errors.BadInput(f"There is no column {unknown[0][:60]!r}. Known: {_known()}.")
-        line = reader.line_num + 1
-        while (cells := _next(reader, line, report)) is not None:
-            if len(cells) > len(names):
-                report.refused.append((line, "This row has more cells than the first line has columns."))
-            elif any(cell.strip() for cell in cells):
-                yield line, dict(zip(names, (cell.strip() for cell in cells), strict=False))
-            line = reader.line_num + 1
-    finally:
-        # The stream is its caller's to close.
-        text.detach()
-
-
-def _next(reader: Iterator[list[str]], line: int, report: Report) -> list[str] | None:
-    try:
-        return next(reader, None)
-    except csv.Error:
-        # A quotation mark that is never closed swallows the rest of the file into one cell.
-        report.refused.append((line, "This row cannot be read, nor anything after it. Is a quotation mark missing?"))
-        return None
-
-
-def _encoding(stream: BinaryIO) -> str:
-    start = stream.read(4)
-    stream.seek(0)
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    try:
-        with_text = io.TextIOWrapper(stream, encoding="utf-8-sig")
+def _usable(batch: list[sheets.Row], report: Report) -> Iterable[_Row]:
+    """The rows that say what they must, of addresses that may be written to."""
+    known_wishes = cache(_wishes)
+    parsed = []
+    for row in batch:
         try:
-            while with_text.read(_PIECE):
-                pass
-        finally:
-            with_text.detach()
-    except UnicodeDecodeError:
-        # What spreadsheets in Western Europe still write.
-        return "cp1252"
-    finally:
-        stream.seek(0)
-    return "utf-8-sig"
+            if row.problem:
+                raise errors.BadInput(row.problem)
+            wished = known_wishes(row.cells.get("newsletters", ""), row.cells.get("topics", ""))
+            parsed.append(_parse(row, wished))
+        except errors.BadInput as error:
+            report.refused.append((row.line, error.message))
+    stopped = _suppressed({row.address.key for row in parsed})
+    for good in parsed:
+        if good.address.key in stopped:
+            report.refused.append((good.line, _STOPPED))
+        else:
+            yield good
 
 
-def _known() -> str:
-    return ", ".join(COLUMNS)
-
-
-def _parse(cells: dict[str, str]) -> _Row:
-    if any("\0" in cell for cell in cells.values()):
-        raise errors.BadInput("This row holds a NUL character.")
+def _parse(row: sheets.Row, wished: list[Wish]) -> _Row:
+    cells = row.cells
     status = cells.get("status", "").lower() or SubscriptionState.PENDING
     if status not in (SubscriptionState.CONFIRMED, SubscriptionState.PENDING):
         raise errors.BadInput(f"The status must be confirmed or pending, not {status[:60]!r}.")
     consent_at, source = _instant(cells.get("consent_at", "")), cells.get("consent_source", "")
     is_proved = status == SubscriptionState.CONFIRMED and consent_at is not None and source != ""
-    zone = cells.get("timezone", "")
-    if zone and zone not in available_timezones():
-        raise errors.BadInput(f"{zone[:60]!r} is not a time zone. Write it like Europe/Berlin.")
     return _Row(
+        line=row.line,
         address=addresses.parse(cells.get("email", "")),
-        wishes=wishes.asked(_listed(cells.get("newsletters", "")), _listed(cells.get("topics", ""))),
+        wishes=wished,
         state=SubscriptionState.CONFIRMED if is_proved else SubscriptionState.PENDING,
-        consent_at=consent_at,
-        consent_source=source,
+        note=f"consent of {cells['consent_at']}: {source}"[:500] if is_proved else "to re-confirm",
         language=_language(cells.get("language", "")),
-        zone=zone,
+        zone=_zone(cells.get("timezone", "")),
     )
+
+
+def _wishes(newsletters: str, topics: str) -> list[Wish]:
+    return wishes.asked(_listed(newsletters), _listed(topics))
+
+
+def _listed(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split(";") if part.strip()]
 
 
 def _instant(text: str) -> datetime | None:
@@ -178,45 +164,83 @@ def _language(text: str) -> str:
     return text or "en"
 
 
-def _listed(cell: str) -> list[str]:
-    return [part.strip() for part in cell.split(";") if part.strip()]
+def _zone(text: str) -> str:
+    if text and text not in _zones():
+        raise errors.BadInput(f"{text[:60]!r} is not a time zone. Write it like Europe/Berlin.")
+    return text
 
 
-def _keep(row: _Row) -> tuple[bool, bool]:
-    """Store one row; returns whether the person is new, and whether the wish waits to be re-confirmed."""
-    if suppression.is_suppressed(row.address.key):
-        raise errors.BadInput("This address must not be written to (bounced, complained or asked not to be).")
-    reader = db.session.scalars(select(Subscriber).filter_by(address_key=row.address.key).with_for_update()).first()
-    is_new = reader is None
-    if reader is None:
-        reader = _add(row)
-    active = subscriptions.held(reader, SubscriptionState.CONFIRMED, SubscriptionState.PENDING)
-    left = subscriptions.held(reader, SubscriptionState.ENDED)
-    wished = [wish for wish in row.wishes if wish.key not in left]
-    if left and not (active and wished):
-        raise errors.BadInput("This reader has left; only the reader can come back.")
-    changed = subscriptions.put(reader, wished, row.state)
-    if changed:
-        _record(reader, changed, row)
-    return is_new, bool(changed) and row.state is SubscriptionState.PENDING
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
-def _add(row: _Row) -> Subscriber:
-    reader = Subscriber(
-        address=row.address.display,
-        address_key=row.address.key,
-        language=row.language,
-        zone=row.zone,
-        created_at=clock.now(),
+def _suppressed(keys: set[str]) -> set[str]:
+    digests = {digest: key for key in keys for digest in signing.digests("suppression", key)}
+    found = db.session.execute(
+        select(Suppression.address, Suppression.digest).where(
+            Suppression.lifted_at.is_(None), or_(Suppression.address.in_(keys), Suppression.digest.in_(digests))
+        )
     )
-    db.session.add(reader)
-    db.session.flush()
-    return reader
+    return {address or digests[digest] for address, digest in found}
 
 
-def _record(reader: Subscriber, changed: list[Wish], row: _Row) -> None:
-    if row.state is SubscriptionState.CONFIRMED and row.consent_at:
-        note = f"consent of {row.consent_at.isoformat()}: {row.consent_source}"
-    else:
-        note = "to re-confirm"
-    consent.record(ConsentKind.IMPORTED, reader, changed, Origin(channel="import"), note=note[:500])
+def _readers(rows: list[_Row]) -> dict[str, _Reader]:
+    """The people of these rows, made if new, locked until the transaction ends."""
+    keys = {row.address.key: row for row in reversed(rows)}  # of two rows for one address the first makes the person
+    known = set(db.session.scalars(select(Subscriber.address_key).where(Subscriber.address_key.in_(keys))))
+    made = [_person(row) for key, row in keys.items() if key not in known]
+    if made:
+        dialect = postgresql if db.session.get_bind().dialect.name == "postgresql" else sqlite
+        db.session.execute(dialect.insert(Subscriber).on_conflict_do_nothing(), made)
+    # In the order of their ids, so that two imports wait for each other and never both.
+    people = select(Subscriber.id, Subscriber.address_key).where(Subscriber.address_key.in_(keys))
+    found = db.session.execute(people.order_by(Subscriber.id).with_for_update()).all()
+    readers = {reader_id: _Reader(reader_id, key not in known, {}) for reader_id, key in found}
+    for held in db.session.scalars(select(Subscription).where(Subscription.subscriber_id.in_(readers))):
+        readers[held.subscriber_id].held[held.newsletter_id, held.topic_id] = held
+    return {key: readers[reader_id] for reader_id, key in found}
+
+
+def _person(row: _Row) -> dict[str, object]:
+    return {
+        "address": row.address.display,
+        "address_key": row.address.key,
+        "language": row.language,
+        "zone": row.zone,
+        "created_at": clock.now(),
+    }
+
+
+def _put(reader: _Reader, wished: list[Wish], state: SubscriptionState) -> list[Wish]:
+    """Add what is new, and confirm what waits when there is proof; returns what changed."""
+    changed, now = [], clock.now()
+    for wish in wished:
+        held = reader.held.get(wish.key)
+        if held is not None and held.state in (state, SubscriptionState.CONFIRMED):
+            continue
+        if held is None:
+            held = Subscription(
+                subscriber_id=reader.id, newsletter_id=wish.newsletter.id, topic_id=wish.topic.id, created_at=now
+            )
+            reader.held[wish.key] = held
+            db.session.add(held)
+        held.state, held.confirmed_at = state, now if state is SubscriptionState.CONFIRMED else None
+        changed.append(wish)
+    return changed
+
+
+def _record(reader: _Reader, changed: list[Wish], row: _Row) -> dict[str, object]:
+    return {
+        "subscriber_id": reader.id,
+        "kind": ConsentKind.IMPORTED,
+        "at": clock.now(),
+        "sentence": "",
+        "language": row.language,
+        "wishes": [wish.name for wish in changed],
+        "channel": "import",
+        "page": "",
+        "source_address": "",
+        "agent": "",
+        "note": row.note,
+    }

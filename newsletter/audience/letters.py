@@ -1,12 +1,11 @@
 """The mail that answers a sign-up, chosen by what the reader has when it is sent."""
 
-from email.utils import parseaddr
-
 from newsletter import clock, db, settings
 from newsletter.audience import reader_links, signup, subscriptions, wishes
 from newsletter.audience.models import SignupRequest, Subscriber, SubscriptionState
 from newsletter.audience.reader_links import ReaderLink
 from newsletter.audience.wishes import Wish
+from newsletter.mail import addresses as mail_addresses
 from newsletter.mail import letters, links, looks, mime
 from newsletter.mail.templates import Rendered
 from newsletter.outbox import composers
@@ -63,4 +62,4 @@ def _written(row: composers.Row, rendered: Rendered) -> composers.Wire:
         # RFC 3834 5: made by a program, so that no absence note answers it.
         is_automatic=True,
     )
-    return composers.Wire(mime.build(outgoing), parseaddr(sender)[1])
+    return composers.Wire(mime.build(outgoing), mail_addresses.spec_of(sender))

@@ -1,9 +1,7 @@
 """The mail that tells an editor something."""
 
-from email.utils import parseaddr
-
 from newsletter import db, settings
-from newsletter.mail import letters, looks, mime
+from newsletter.mail import addresses, letters, looks, mime
 from newsletter.outbox import composers
 from newsletter.publication import masthead
 from newsletter.staff.models import Editor, Notice
@@ -31,4 +29,4 @@ def compose(row: composers.Row) -> composers.Wire | composers.Skipped:
         # RFC 3834 5: nobody wrote this by hand, and nobody's absence note should answer it.
         is_automatic=True,
     )
-    return composers.Wire(mime.build(outgoing), parseaddr(present.sender)[1])
+    return composers.Wire(mime.build(outgoing), addresses.spec_of(present.sender))
