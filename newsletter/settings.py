@@ -82,6 +82,7 @@ class Settings:
     picture_pixels: int = _row(40_000_000, "a picture with more pixels than this is refused before it is decoded")
     picture_wide: int = _row(1200, "width in pixels of a lead picture, twice what a 600 px mail shows")
     picture_small: int = _row(240, "width in pixels of a list picture, twice the 120 px shown")
+    picture_retry: timedelta = _row(timedelta(hours=1), "a picture that could not be fetched is tried again after this")
     dek_length: int = _row(160, "characters of a dek made from a first sentence")
 
     # issues

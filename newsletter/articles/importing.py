@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 from newsletter.articles import polling, reading
 from newsletter.articles.polling import Report
+from newsletter.publication import topics as subjects
 
 
 def import_file(content: bytes, *, topics: Sequence[str] = (), language: str = "en") -> Report:
-    """Keep the articles of a document, each with the topics (slugs) given; raises BadInput when it is no feed."""
+    """Keep the articles of a document, each with the topics (slugs) given; raises BadInput for no feed or topic."""
+    subjects.by_slugs(list(topics))
     document = reading.read(content, language=language)
     report = Report(problems=list(document.problems))
     for draft in document.drafts:

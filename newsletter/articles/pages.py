@@ -1,13 +1,14 @@
 """One article from its own page: JSON-LD first, then OpenGraph, then the page's plain marks."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from newsletter import errors, fetching
-from newsletter.articles import jsonfeed, wording
+from newsletter.articles import items, jsonfeed, links, wording
 from newsletter.articles.publishing import Draft
 
 _KINDS = ("article", "newsarticle", "blogposting", "reportagenewsarticle", "review", "techarticle", "liveblogposting")
@@ -16,35 +17,76 @@ _KINDS = ("article", "newsarticle", "blogposting", "reportagenewsarticle", "revi
 def read(url: str, *, topics: Sequence[str] = ()) -> Draft:
     """The article of a page, fetched; no database. Raises FetchRefused, or BadInput for want of a headline."""
     fetched = fetching.get(url, accept="text/html, application/xhtml+xml;q=0.9")
-    return parse(fetched.content, url=fetched.url, topics=topics)
+    return parse(fetched.content, url=fetched.url, content_type=fetched.content_type, topics=topics)
 
 
-def parse(content: bytes, *, url: str, topics: Sequence[str] = ()) -> Draft:
+def parse(content: bytes, *, url: str, content_type: str = "", topics: Sequence[str] = ()) -> Draft:
     """The article a page's markup tells of."""
     page = _Page()
-    page.feed(content.decode("utf-8", errors="replace"))
+    # "<![" of another kind than CDATA makes html.parser give up (AssertionError).
+    page.feed(_decoded(content, content_type).replace("<![", "<! ["))
     page.close()
     data, meta = _article_data(page.scripts), page.meta
-    headline = _text(data.get("headline")) or meta.get("og:title") or wording.plain(page.title)
+    headline = wording.plain(_text(data.get("headline")) or meta.get("og:title") or page.title)
     if not headline:
         raise errors.BadInput("This page does not tell an article's headline.", field="url")
+    summary = _text(data.get("description")) or meta.get("og:description") or meta.get("description") or ""
+    picture = _image(data.get("image")) or meta.get("og:image:secure_url") or meta.get("og:image") or ""
     section = _texts(data.get("articleSection")) or _split(meta.get("article:section", ""))
-    picture = _image(data.get("image")) or meta.get("og:image") or ""
     return Draft(
-        url=urljoin(url, page.canonical or meta.get("og:url") or url),
+        url=_canonical(page, url),
         headline=headline,
-        dek=wording.dek(_text(data.get("description")) or meta.get("og:description") or meta.get("description") or ""),
-        body_html="",
-        author=", ".join(_texts(data.get("author"))) or meta.get("article:author") or meta.get("author") or "",
+        dek=wording.dek(summary, _text(data.get("articleBody")), headline=headline),
+        author=_author(data, meta),
         published_at=jsonfeed.instant(_text(data.get("datePublished")) or meta.get("article:published_time") or ""),
-        language=(page.language or "").split("-")[0].lower(),
+        language=page.language.split("-")[0].lower(),
         categories=tuple(section),
         topics=tuple(topics),
-        tags=tuple(_split(_text(data.get("keywords"))) or page.tags),
-        comments=data["commentCount"] if isinstance(data.get("commentCount"), int) else None,
-        picture_url=urljoin(url, picture) if picture else "",
+        tags=tuple(_keywords(data) or page.tags),
+        comments=items.count(data.get("commentCount")),
+        picture_url=_joined(url, picture),
         picture_alt=meta.get("og:image:alt", ""),
     )
+
+
+def _decoded(content: bytes, content_type: str) -> str:
+    declared = re.search(r"charset=[\"']?([\w-]+)", content_type, re.IGNORECASE)
+    marked = re.search(rb"<meta[^<>]{0,200}charset=[\"']?([\w-]+)", content[:4096], re.IGNORECASE)
+    name = declared[1] if declared else marked[1].decode() if marked else "utf-8"
+    try:
+        return content[:_LONGEST].decode(name, errors="replace")
+    except LookupError:
+        return content[:_LONGEST].decode(errors="replace")
+
+
+def _canonical(page: "_Page", url: str) -> str:
+    """The address the page gives itself; a home page is none: sites that name it everywhere are mistaken."""
+    for link in (page.canonical, page.meta.get("og:url", "")):
+        found = _joined(url, link)
+        if found and urlsplit(found).path.strip("/"):
+            return found
+    return url
+
+
+def _joined(url: str, link: str) -> str:
+    try:
+        return links.check(urljoin(url, link.strip())) if link.strip() else ""
+    except (errors.BadInput, ValueError):
+        return ""
+
+
+def _author(data: dict[str, Any], meta: dict[str, str]) -> str:
+    names = _texts(data.get("author")) or [meta.get("article:author") or "", meta.get("author") or ""]
+    # OpenGraph's author is by its standard the address of a profile.
+    return ", ".join(dict.fromkeys(name for name in names if name and "://" not in name))
+
+
+def _keywords(data: dict[str, Any]) -> list[str]:
+    return [word for text in _texts(data.get("keywords")) for word in _split(text)]
+
+
+# Characters of a page that are read; what it says of itself stands before that.
+_LONGEST = 1_000_000
 
 
 class _Page(HTMLParser):

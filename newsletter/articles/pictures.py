@@ -2,11 +2,14 @@
 
 import hashlib
 import io
+import struct
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from PIL import Image, ImageOps, UnidentifiedImageError
-from sqlalchemy import select
+from sqlalchemy import exists, select
+from sqlalchemy.exc import IntegrityError
 
 from newsletter import clock, db, errors, fetching, settings
 from newsletter.articles.models import Article, Picture, Rendition
@@ -14,6 +17,8 @@ from newsletter.articles.models import Article, Picture, Rendition
 log = structlog.get_logger()
 
 _QUALITY = 82
+_SMALLEST = 48  # pixels of a side; smaller ones are counters, icons and smileys
+_YOUNG = timedelta(days=1)
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 
 
@@ -28,13 +33,19 @@ class Encoded:
 
 
 def fetch_missing(limit: int = 20) -> int:
-    """Fetch the pictures articles name and we do not have; how many were got. Owns its transactions.
+    """Fetch the pictures articles name and we do not have, newest first; how many were got. Owns its transactions.
 
-    One that cannot be had is tried no further: the article goes without.
+    One that cannot be had is tried again after settings.picture_retry while its article is younger than a day.
     """
+    now, retry = clock.now(), settings.current().picture_retry
+    failed_lately = exists().where(
+        Picture.source_url == Article.picture_url, ~Picture.renditions.any(), Picture.created_at > now - retry
+    )
+    failed = exists().where(Picture.source_url == Article.picture_url, ~Picture.renditions.any())
     waiting = db.session.execute(
         select(Article.id, Article.picture_url)
         .where(Article.picture_id.is_(None), Article.picture_url != "", Article.withdrawn_at.is_(None))
+        .where(~failed_lately, ~failed | (Article.seen_at > now - _YOUNG))
         .order_by(Article.id.desc())
         .limit(limit)
     ).all()
@@ -54,28 +65,30 @@ def encode(content: bytes) -> list[Encoded]:
         with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
             if opened.width * opened.height > present.picture_pixels:
                 raise errors.BadInput("The picture has too many pixels.", field="picture")
+            if min(opened.size) < _SMALLEST:
+                raise errors.BadInput("The picture is too small to be shown.", field="picture")
             upright = _flat(ImageOps.exif_transpose(opened))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise errors.BadInput("The picture has too many pixels.", field="picture") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error):
         raise errors.BadInput("This is not a picture we can read (JPEG, PNG, GIF or WebP).", field="picture") from None
     return [_sized(upright, "wide", present.picture_wide), _sized(upright, "small", present.picture_small)]
 
 
 def store(encoded: list[Encoded], *, source_url: str | None = None) -> Picture:
     """Keep what `encode` made, once per source address; flushes."""
-    if source_url and (found := db.session.scalars(select(Picture).filter_by(source_url=source_url)).first()):
-        return found
-    picture = Picture(source_url=source_url, created_at=clock.now())
-    picture.renditions = [
-        Rendition(
-            hash=hashlib.sha256(each.content).hexdigest(),
-            label=each.label,
-            width=each.width,
-            height=each.height,
-            content=each.content,
-        )
-        for each in encoded
-    ]
-    db.session.add(picture)
+    picture = _at(source_url)
+    if picture is None:
+        picture = Picture(source_url=source_url, created_at=clock.now())
+        try:
+            with db.session.begin_nested():
+                db.session.add(picture)
+        except IntegrityError:
+            # Another process fetched the same picture at this moment.
+            picture = _at(source_url) or picture
+    if not picture.renditions:
+        picture.created_at = clock.now()
+        picture.renditions = [_rendition(each) for each in encoded]
     db.session.flush()
     return picture
 
@@ -97,20 +110,36 @@ def content_of(digest: str) -> bytes:
 
 
 def _fetch(article_id: int, url: str) -> bool:
-    encoded: list[Encoded] | None = None
-    try:
-        fetched = fetching.get(url, accept="image/*", limit=settings.current().picture_bytes)
-        encoded = encode(fetched.content)
-    except errors.NewsletterError as error:
-        log.info("picture_refused", article_id=article_id, reason=error.message)
-    article = db.session.get(Article, article_id)
-    if article is not None and article.picture_url == url:
-        if encoded is None:
-            article.picture_url = ""
-        else:
-            article.picture = store(encoded, source_url=url)
+    encoded: list[Encoded] = []
+    had = _at(url)
+    is_here = had is not None and bool(had.renditions)
     db.session.commit()
-    return encoded is not None
+    if not is_here:
+        try:
+            encoded = encode(fetching.get(url, accept="image/*", limit=settings.current().picture_bytes).content)
+        except errors.NewsletterError as error:
+            log.info("picture_refused", article_id=article_id, reason=error.message)
+    # Without renditions it is the note that, and when, it could not be had.
+    picture, article = store(encoded, source_url=url), db.session.get(Article, article_id)
+    if picture.renditions and article is not None and article.picture_url == url:
+        article.picture = picture
+    is_got = bool(picture.renditions)
+    db.session.commit()
+    return is_got
+
+
+def _at(source_url: str | None) -> Picture | None:
+    return db.session.scalars(select(Picture).filter_by(source_url=source_url)).first() if source_url else None
+
+
+def _rendition(encoded: Encoded) -> Rendition:
+    return Rendition(
+        hash=hashlib.sha256(encoded.content).hexdigest(),
+        label=encoded.label,
+        width=encoded.width,
+        height=encoded.height,
+        content=encoded.content,
+    )
 
 
 def _flat(image: Image.Image) -> Image.Image:
@@ -123,9 +152,9 @@ def _flat(image: Image.Image) -> Image.Image:
 
 
 def _sized(image: Image.Image, label: str, width: int) -> Encoded:
-    sized = image
-    if image.width > width:
-        sized = image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
+    sized = image.copy()
+    # thumbnail never enlarges. What is much taller than wide would be a column of its own in a mail.
+    sized.thumbnail((width, width * 3 // 2), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     sized.save(buffer, "JPEG", quality=_QUALITY, optimize=True, progressive=True)
     return Encoded(label, sized.width, sized.height, buffer.getvalue())

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 
 from newsletter import db, errors, invariants, settings
 from newsletter.audience.models import Subscriber, Subscription, SubscriptionState
@@ -423,7 +423,7 @@ def test_planning_walks_readers_in_pages_with_few_statements(room):
     settings.use(dataclasses.replace(settings.current(), planning_page=100))
     statements = []
 
-    @world.event.listens_for(db.extension.engine, "before_cursor_execute")
+    @event.listens_for(db.extension.engine, "before_cursor_execute")
     def _count(_connection, _cursor, statement, *_rest):
         statements.append(statement)
 

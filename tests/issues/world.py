@@ -106,4 +106,4 @@ def subjects(issue_id: int) -> dict[int, str]:
         .join(Edition, Edition.id == Message.ref)
         .where(Run.kind == "issue", Run.ref == issue_id)
     )
-    return dict(rows)
+    return dict(rows.all())
