@@ -54,8 +54,8 @@ def plan(issue_id: int) -> None:
         pass
 
 
-def release(issue_id: int) -> None:
-    """Plan the issue and, in one commit, let all its messages go. Released already: nothing happens.
+def release(issue_id: int) -> bool:
+    """Plan the issue and, in one commit, let all its messages go. Released already: nothing happens, and it is False.
 
     Raises Conflict like `plan`, or when the messages do not add up to the readers of its editions.
     """
@@ -63,7 +63,8 @@ def release(issue_id: int) -> None:
         while _plan_page(work):
             pass
         if _finish(work):
-            return
+            return True
+    return False
 
 
 def _begin(issue_id: int) -> _Work | None:
@@ -116,10 +117,10 @@ def _plan_page(work: _Work) -> bool:
 
 
 def _finish(work: _Work) -> bool:
-    """Release the run and the issue in one commit; False when readers came meanwhile."""
+    """Release the run and the issue in one commit; False when readers came meanwhile, or somebody else released it."""
     run = _turn(work)
     if run is None:
-        return True
+        return False
     if readership.page(work.matcher.newsletter_id, after=run.planned_to_id, limit=1, at=clock.now()):
         db.session.rollback()
         return False

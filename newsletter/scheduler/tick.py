@@ -123,8 +123,9 @@ def _read(report: Report, find: Callable[[datetime], list[int]]) -> list[int]:
 def _release_due(report: Report) -> None:
     for issue_id in _read(report, timekeeping.due):
         with _step(report, "release", issue_id=issue_id):
-            planning.release(issue_id)
-            report.released.append(issue_id)
+            if planning.release(issue_id):
+                report.released.append(issue_id)
+                log.info("issue_released", issue_id=issue_id)
 
 
 def _compose_due(report: Report) -> None:

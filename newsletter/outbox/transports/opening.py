@@ -44,6 +44,7 @@ class _Opening:
         self._server = server
         self._phase = "connect"
         self._sockets: list[socket.socket] = []
+        self._clients: list[smtplib.SMTP] = []
 
     def run(self) -> Opened | Reply:
         try:
@@ -64,6 +65,9 @@ class _Opening:
         except OSError as error:
             outcome = Reply(self._phase, None, _failure(error))
         if isinstance(outcome, Reply):
+            # A client's reader keeps its socket open beyond close(), so that goes first.
+            for client in self._clients:
+                client.close()
             for each in self._sockets:
                 each.close()
         return outcome
@@ -140,6 +144,7 @@ class _Opening:
     def _client(self, connected: socket.socket) -> smtplib.SMTP:
         client = smtplib.SMTP(local_hostname=self._server.hello, timeout=self._server.command_time.total_seconds())
         client.sock = connected
+        self._clients.append(client)
         return client
 
     def _keep(self, one: socket.socket) -> socket.socket:
