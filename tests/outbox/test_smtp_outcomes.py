@@ -60,9 +60,7 @@ def test_a_message_nobody_lets_pass_waits_and_does_not_hold_up_the_others(post_o
     post_office.plan(10)
     with Server(rules=[Rule("data", smtp_server.DROP, READER_2)]) as server:
         post_office.drain(post_office.by_smtp(server))
-        assert (
-            server.rules[0].hits <= 2 * post_office.settings.not_sent_most
-        )
+        assert server.rules[0].hits <= 2 * post_office.settings.not_sent_most
     assert post_office.states() == {"sent": 9, "deferred": 1}
 
 
