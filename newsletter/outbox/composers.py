@@ -1,6 +1,7 @@
 """The registry of composers: who turns a message row of a kind into the bytes that leave."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,16 +37,26 @@ class Skipped:
     reason: str
 
 
-Composer = Callable[[Row], Wire | Skipped]
+# Writes one message when a connection is ready for it; whatever the database had to say is known by then, but for
+# composers made by `one_by_one`.
+Draft = Callable[[], Wire | Skipped]
+
+# A page of rows of one kind, in order, to as many drafts; a reason stands where nothing is to be sent.
+Composer = Callable[[Sequence[Row]], Sequence[Draft | Skipped]]
 
 
 def register(kind: str, composer: Composer) -> None:
     """Let `composer` write the messages of every run of this kind.
 
-    It is called inside an application context in which the database is read-only, one row at a time, and must return
-    the same bytes for the same row every time (RFC 5322 3.6.4: one Message-ID, one message).
+    It is called inside an application context in which the database is read-only, a page of rows at a time, and must
+    return the same bytes for the same row every time (RFC 5322 3.6.4: one Message-ID, one message).
     """
     _composers[kind] = composer
+
+
+def one_by_one(write: Callable[[Row], Wire | Skipped]) -> Composer:
+    """A composer that looks each message up when it is written: for streams, whose messages are few."""
+    return lambda rows: [functools.partial(write, row) for row in rows]
 
 
 def kinds() -> list[str]:
@@ -53,11 +64,12 @@ def kinds() -> list[str]:
     return sorted(_composers)
 
 
-def compose(row: Row) -> Wire | Skipped:
-    """The message of a row by its kind's composer."""
-    if row.kind not in _composers:
-        raise errors.ConfigurationError(f"Nothing here can write messages of the kind {row.kind!r}.")
-    return _composers[row.kind](row)
+def compose(rows: Sequence[Row]) -> Sequence[Draft | Skipped]:
+    """The drafts of rows of one kind, by that kind's composer."""
+    kind = rows[0].kind
+    if kind not in _composers:
+        raise errors.ConfigurationError(f"Nothing here can write messages of the kind {kind!r}.")
+    return _composers[kind](rows)
 
 
 _composers: dict[str, Composer] = {}

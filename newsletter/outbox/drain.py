@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import structlog
 from sqlalchemy import Engine
@@ -23,7 +23,7 @@ from newsletter.outbox.watch import Watch
 
 log = structlog.get_logger()
 
-Compose = Callable[[composers.Row], composers.Wire | composers.Skipped]
+Compose = composers.Composer
 
 _UNREACHABLE = (OperationalError, InterfaceError)  # the database, not a message, is the trouble
 _PAGE_TIME = 1.0  # a page leaves in about this many seconds: a confirmation waits no longer behind an issue
@@ -186,7 +186,8 @@ class Drain:
     def _compose_next(self) -> None:
         claim = self._claims.popleft()
         try:
-            composed = self._compose(claim.row)
+            draft = self._compose([claim.row])[0]
+            composed = draft if isinstance(draft, composers.Skipped) else draft()
         except _UNREACHABLE:
             self._claims.appendleft(claim)
             raise

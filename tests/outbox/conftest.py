@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,13 +12,15 @@ from sqlalchemy import select
 
 from newsletter import db, settings
 from newsletter.outbox import composers, queue
-from newsletter.outbox.drain import Compose, Drain
+from newsletter.outbox.drain import Drain
 from newsletter.outbox.models import Message, Policy, Run
 from newsletter.outbox.transports import memory, smtp
 from newsletter.outbox.transports.session import Transport
 from tests.outbox import smtp_server
 
 DAY = timedelta(days=1)
+
+Write = Callable[[composers.Row], composers.Wire | composers.Skipped]
 
 
 def compose(row: composers.Row) -> composers.Wire | composers.Skipped:
@@ -51,13 +53,13 @@ class PostOffice:
         self.settings = replace(self.settings, **values)  # type: ignore[arg-type]
         settings.use(self.settings)
 
-    def drain(self, transport: Transport | None = None, compose: Compose = compose) -> Counter[str]:
+    def drain(self, transport: Transport | None = None, compose: Write = compose) -> Counter[str]:
         """Work the outbox until it is empty."""
         return self.drainer(transport, compose).run(until_empty=True, stop=threading.Event())
 
-    def drainer(self, transport: Transport | None = None, compose: Compose = compose) -> Drain:
+    def drainer(self, transport: Transport | None = None, compose: Write = compose) -> Drain:
         db.session.rollback()  # on SQLite an open transaction of the test's own would lock everybody out
-        return Drain(self.engine, transport or memory.Transport(), compose=compose)
+        return Drain(self.engine, transport or memory.Transport(), compose=composers.one_by_one(compose))
 
     def by_smtp(self, server: smtp_server.Server) -> Transport:
         chosen = replace(self.settings, smtp_url=f"smtp://127.0.0.1:{server.port}?tls=none")
@@ -106,7 +108,8 @@ def _earlier(at: datetime | None, of: timedelta) -> datetime | None:
 @pytest.fixture
 def post_office(room, database_url, configured, monkeypatch) -> Iterator[PostOffice]:
     """The outbox of this test's database, with quick deadlines and composers for issues and confirmations."""
-    monkeypatch.setattr(composers, "_composers", {"issue": compose, "confirmation": compose})
+    writing = dict.fromkeys(("issue", "confirmation"), composers.one_by_one(compose))
+    monkeypatch.setattr(composers, "_composers", writing)
     engine = db.make_engine(database_url)
     office = PostOffice(engine, configured)
     office.adjust(
