@@ -1,4 +1,4 @@
-"""Named points on a message's way, at which the tests of faults stop or kill the process; nothing else happens there."""
+"""Named points on a message's way, at which the tests of faults stop or kill the process; else nothing happens."""
 
 from collections.abc import Callable
 

@@ -108,8 +108,10 @@ class Settings:
     confirmation_expiry: timedelta = _row(
         timedelta(hours=24), "a confirmation that cannot be delivered is given up after this"
     )
-    connections: int = _row(4, "SMTP connections of one worker")
-    claim_page: int = _row(50, "messages a worker claims at once")
+    connections: int = _row(16, "most SMTP connections of one worker; how many serve best is found by trying")
+    pipelining: bool = _row(True, "whether commands leave together where the mail server offers it (RFC 2920)")
+    claim_page: int = _row(500, "most messages a worker claims at once; about a second's worth is taken")
+    sweep_page: int = _row(5000, "most messages cancelled or given up in one transaction")
     command_time: timedelta = _row(timedelta(seconds=30), "deadline for connecting and for each SMTP command")
     dot_time: timedelta = _row(timedelta(seconds=600), "deadline for the reply to the final dot (RFC 5321 4.5.3.2.6)")
     retry_first: timedelta = _row(timedelta(minutes=5), "wait after the first temporary refusal; doubles each time")

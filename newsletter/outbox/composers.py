@@ -24,10 +24,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Wire:
-    """A finished message: RFC 5322 bytes with CRLF line ends, not dot-stuffed, and its envelope sender (addr-spec)."""
+    """A finished message: RFC 5322 bytes with CRLF line ends and its envelope sender (addr-spec).
+
+    `needs_smtputf8`: its headers hold an address beyond ASCII (RFC 6532). `is_stuffed`: no line of it begins with a
+    dot and no line end is bare, so that these are the bytes on the wire; who made them knows, and a look costs more
+    than all the rest of a delivery (0.09 ms for 40 KB).
+    """
 
     content: bytes
     sender: str
+    needs_smtputf8: bool = False
+    is_stuffed: bool = False
 
 
 @dataclass(frozen=True)

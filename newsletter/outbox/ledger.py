@@ -7,15 +7,16 @@ is short: no network and no rendering in it. The moves are those of states.MESSA
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Connection, select
 
-from newsletter import clock
+from newsletter import clock, settings
 from newsletter.outbox import composers, sql, workers
 from newsletter.outbox.models import Message, Run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A message held by a worker, with what its composer needs."""
 
@@ -26,10 +27,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Page:
-    """What one look brought: messages claimed, and how many were skipped as suppressed."""
+    """What one look brought: messages claimed, all of one run, and how many were skipped as suppressed.
+
+    `is_on_trial`: the run's breakers still count what becomes of each message.
+    """
 
     claims: list[Claim]
     skipped: int = 0
+    is_on_trial: bool = True
 
     @property
     def is_empty(self) -> bool:
@@ -53,15 +58,40 @@ def claim(connection: Connection, worker_id: int, kinds: Sequence[str], *, after
     Deferred messages that are due go back to the queue first, and suppressed ones are skipped. Raises WorkerDead.
     """
     workers.heartbeat(connection, worker_id)
-    parameters = {"kinds": list(kinds), "now": clock.now(), "after": after_run}
-    for run_id in connection.execute(_RUNS_IN_TURN, parameters).scalars().all():
-        of_run = {"run": run_id, "now": parameters["now"], "worker": worker_id, "most": limit}
-        connection.execute(_REQUEUING[connection.dialect.name], of_run)
-        claimed = set(connection.execute(_CLAIMING[connection.dialect.name], of_run).scalars())
-        if claimed:
-            skipped = _skip_suppressed(connection, worker_id, claimed)
-            return Page(_claims(connection, worker_id, claimed - skipped), len(skipped))
+    now, dialect = clock.now(), connection.dialect.name
+    parameters = {"kinds": list(kinds), "now": now, "after": after_run}
+    for run in connection.execute(_RUNS_IN_TURN, parameters).all():
+        of_run = {"run": run.id, "now": now, "worker": worker_id, "most": limit}
+        connection.execute(_REQUEUING[dialect], of_run)
+        found = connection.execute(_CLAIMING[dialect], of_run).all()
+        if found:
+            skipped = _skip_suppressed(connection, worker_id, {row.id for row in found})
+            claims = [_claim(worker_id, run, row) for row in sorted(found) if row.id not in skipped]
+            is_on_trial = run.sampled < settings.current().breaker_sample or run.doubts_in_row > 0
+            return Page(claims, len(skipped), is_on_trial)
     return Page([])
+
+
+def write_round(
+    connection: Connection, worker_id: int, sent: Sequence[tuple[int, int, str]], asked: Sequence[int]
+) -> tuple[int, set[int]]:
+    """The whole of an ordinary round: mark messages as sent, by (id, code, reply), others as leaving, like `intend`.
+
+    Returns how many were marked as sent (those this worker no longer holds are left alone), and the ids whose body
+    may be written. One statement on PostgreSQL, two on SQLite.
+    """
+    now = clock.now()
+    if connection.dialect.name == "sqlite":
+        rows = [
+            {"id": each, "worker": worker_id, "code": code, "reply": reply, "now": now} for each, code, reply in sent
+        ]
+        count = connection.execute(_SENT, rows).rowcount if rows else 0
+        return count, intend(connection, worker_id, asked)
+    ids, codes, said = [list(column) for column in zip(*sent, strict=True)] if sent else ([], [], [])
+    parameters = {"worker": worker_id, "sent": ids, "codes": codes, "said": said, "asked": list(asked), "now": now}
+    found = connection.execute(_SENT_AND_INTENDED, parameters).all()
+    granted = {row.id for row in found if row.is_begun}
+    return len(found) - len(granted), granted
 
 
 def intend(connection: Connection, worker_id: int, ids: Sequence[int], *, again: bool = False) -> set[int]:
@@ -72,10 +102,11 @@ def intend(connection: Connection, worker_id: int, ids: Sequence[int], *, again:
     """
     if not ids:
         return set()
-    parameters = {"worker": worker_id, "ids": list(ids)}
-    granted = set(connection.execute(_INTEND, parameters).scalars())
+    dialect = connection.dialect.name
+    parameters = {"worker": worker_id, "ids": sql.listed(dialect, ids)}
+    granted = set(connection.execute(_INTENDING[dialect], parameters).scalars())
     if again:
-        granted |= set(connection.execute(_INTENDED, parameters).scalars())
+        granted |= set(connection.execute(_INTENDED[dialect], parameters).scalars())
     return granted
 
 
@@ -95,50 +126,45 @@ def not_running(connection: Connection, run_ids: Sequence[int]) -> set[int]:
 
 
 def expire(connection: Connection) -> int:
-    """Give up what has waited longer than its run's lifetime since queueing, release and resume; returns how many."""
-    now, expired = clock.now(), 0
+    """Give up what has waited longer than its run's lifetime since queueing, release and resume; returns how many.
+
+    At most a page a run: a million messages are not to be rewritten while everybody else waits.
+    """
+    now, expired, most = clock.now(), 0, settings.current().sweep_page
     runs = connection.execute(
         select(Run.id, Run.running_since, Run.lifetime_seconds).where(Run.state == "running")
     ).all()
     for run in runs:
         limit_at = now - timedelta(seconds=run.lifetime_seconds)
         if run.running_since <= limit_at:
-            expired += connection.execute(_EXPIRE, {"run": run.id, "limit_at": limit_at, "now": now}).rowcount
+            expired += connection.execute(
+                _EXPIRE, {"run": run.id, "limit_at": limit_at, "now": now, "most": most}
+            ).rowcount
     return expired
 
 
 def finish_runs(connection: Connection) -> list[int]:
     """Finish the running issues of which no message is open; returns the ids of their runs."""
     now = clock.now()
-    connection.execute(_CANCEL_STRAGGLERS, {"now": now})
+    connection.execute(_CANCEL_STRAGGLERS, {"now": now, "most": settings.current().sweep_page})
     return list(connection.execute(_FINISH, {"now": now}).scalars())
 
 
-def _claims(connection: Connection, worker_id: int, ids: set[int]) -> list[Claim]:
-    columns = (Message.id, Message.run_id, Message.ref, Message.recipient_id, Message.address, Message.message_id)
-    statement = (
-        select(*columns, Message.dated_at, Run.kind, Run.ref.label("run_ref"))
-        .join(Run, Run.id == Message.run_id)
-        .where(Message.id.in_(ids))
-        .order_by(Message.id)
+def _claim(worker_id: int, run: Any, row: Any) -> Claim:
+    return Claim(
+        worker_id,
+        run.id,
+        composers.Row(
+            id=row.id,
+            kind=run.kind,
+            run_ref=run.ref,
+            ref=row.ref,
+            recipient_id=row.recipient_id,
+            address=row.address,
+            message_id=row.message_id,
+            dated_at=row.dated_at,
+        ),
     )
-    return [
-        Claim(
-            worker_id,
-            found.run_id,
-            composers.Row(
-                id=found.id,
-                kind=found.kind,
-                run_ref=found.run_ref,
-                ref=found.ref,
-                recipient_id=found.recipient_id,
-                address=found.address,
-                message_id=found.message_id,
-                dated_at=found.dated_at,
-            ),
-        )
-        for found in connection.execute(statement)
-    ]
 
 
 def _skip_suppressed(connection: Connection, worker_id: int, ids: set[int]) -> set[int]:
@@ -156,7 +182,7 @@ _SUPPRESSED = """
 _ANY_HELD = sql.statement("SELECT id FROM message WHERE claimed_by IS NOT NULL LIMIT 1")
 
 _RUNS_IN_TURN = sql.statement("""
-    SELECT id FROM run WHERE state = 'running' AND kind IN :kinds
+    SELECT id, kind, ref, sampled, doubts_in_row FROM run WHERE state = 'running' AND kind IN :kinds
        AND (EXISTS (SELECT 1 FROM message WHERE run_id = run.id AND state = 'queued' AND due_at <= :now)
          OR EXISTS (SELECT 1 FROM message WHERE run_id = run.id AND state = 'deferred' AND due_at <= :now))
     ORDER BY is_stream DESC, priority DESC, (id > :after) DESC, id
@@ -174,13 +200,14 @@ _CLAIM = """
     UPDATE message SET state = 'claimed', claimed_by = :worker, dated_at = coalesce(dated_at, :now)
     WHERE id IN (SELECT id FROM message WHERE run_id = :run AND state = 'queued' AND due_at <= :now
                  ORDER BY id LIMIT :most {lock})
-    RETURNING id
+    RETURNING id, ref, recipient_id, address, message_id, dated_at
 """
 
 # On SQLite BEGIN IMMEDIATE has the database to itself: there is nobody to step aside for.
 _LOCKS = {"sqlite": "", "postgresql": "FOR UPDATE SKIP LOCKED"}
 _REQUEUING = {dialect: sql.statement(_REQUEUE_DUE, lock=lock) for dialect, lock in _LOCKS.items()}
-_CLAIMING = {dialect: sql.statement(_CLAIM, lock=lock) for dialect, lock in _LOCKS.items()}
+_CLAIMED = (Message.id, Message.ref, Message.recipient_id, Message.address, Message.message_id, Message.dated_at)
+_CLAIMING = {dialect: sql.statement(_CLAIM, lock=lock).columns(*_CLAIMED) for dialect, lock in _LOCKS.items()}
 
 _SKIP_SUPPRESSED = sql.statement(
     """
@@ -191,18 +218,49 @@ _SKIP_SUPPRESSED = sql.statement(
     suppressed=_SUPPRESSED,
 )
 
-_INTEND = sql.statement(
-    """
+_INTEND = """
     UPDATE message SET state = 'sending'
-    WHERE id IN :ids AND state = 'claimed' AND claimed_by = :worker
+    WHERE id {among} AND state = 'claimed' AND claimed_by = :worker
       AND EXISTS (SELECT 1 FROM run WHERE run.id = message.run_id AND run.state = 'running')
       AND NOT {suppressed}
     RETURNING id
+"""
+_INTENDING = {
+    dialect: sql.statement(_INTEND, among=among, suppressed=_SUPPRESSED) for dialect, among in sql.AMONG.items()
+}
+_INTENDED = {
+    dialect: sql.statement(
+        "SELECT id FROM message WHERE id {among} AND state = 'sending' AND claimed_by = :worker", among=among
+    )
+    for dialect, among in sql.AMONG.items()
+}
+
+_SENT = sql.statement("""
+    UPDATE message SET state = 'sent', claimed_by = NULL, attempts = attempts + 1, last_phase = 'dot',
+           last_code = :code, last_reply = :reply, settled_at = :now
+    WHERE id = :id AND claimed_by = :worker AND state = 'sending'
+""")
+
+# Ends and beginnings are different rows: that both see the same snapshot takes nothing away.
+_SENT_AND_INTENDED = sql.statement(
+    """
+    WITH ended AS (
+        UPDATE message SET state = 'sent', claimed_by = NULL, attempts = attempts + 1, last_phase = 'dot',
+               last_code = told.code, last_reply = told.reply, settled_at = :now
+        FROM unnest(CAST(:sent AS bigint[]), CAST(:codes AS int[]), CAST(:said AS text[])) AS told(id, code, reply)
+        WHERE message.id = told.id AND claimed_by = :worker AND state = 'sending'
+        RETURNING message.id
+    ), begun AS (
+        UPDATE message SET state = 'sending'
+        WHERE id = ANY(:asked) AND state = 'claimed' AND claimed_by = :worker
+          AND EXISTS (SELECT 1 FROM run WHERE run.id = message.run_id AND run.state = 'running')
+          AND NOT {suppressed}
+        RETURNING id
+    )
+    SELECT id, false AS is_begun FROM ended UNION ALL SELECT id, true FROM begun
     """,
     suppressed=_SUPPRESSED,
 )
-
-_INTENDED = sql.statement("SELECT id FROM message WHERE id IN :ids AND state = 'sending' AND claimed_by = :worker")
 
 _UNCLAIM = sql.statement("""
     UPDATE message SET state = 'queued', claimed_by = NULL
@@ -211,13 +269,19 @@ _UNCLAIM = sql.statement("""
 
 _EXPIRE = sql.statement("""
     UPDATE message SET state = 'expired', settled_at = :now
-    WHERE run_id = :run AND state IN ('queued', 'deferred') AND created_at <= :limit_at
+    WHERE id IN (SELECT id FROM message WHERE run_id = :run AND state = 'queued' AND created_at <= :limit_at
+                 LIMIT :most)
+       OR id IN (SELECT id FROM message WHERE run_id = :run AND state = 'deferred' AND created_at <= :limit_at
+                 LIMIT :most)
 """)
 
-# A message that was on the wire when its run was cancelled, and came back.
+# What had not left when its run was cancelled, or was on the wire then and came back.
 _CANCEL_STRAGGLERS = sql.statement("""
     UPDATE message SET state = 'cancelled', settled_at = :now
-    WHERE state IN ('queued', 'deferred') AND run_id IN (SELECT id FROM run WHERE state = 'cancelled')
+    WHERE id IN (SELECT message.id FROM message JOIN run ON run.id = message.run_id
+                 WHERE message.state = 'queued' AND run.state = 'cancelled' LIMIT :most)
+       OR id IN (SELECT message.id FROM message JOIN run ON run.id = message.run_id
+                 WHERE message.state = 'deferred' AND run.state = 'cancelled' LIMIT :most)
 """)
 
 _FINISH = sql.statement("""

@@ -2,13 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
 
 from newsletter.outbox import ledger, settling
 from newsletter.outbox.ledger import Claim
+from newsletter.outbox.replies import Fate
 
 
 @dataclass
@@ -22,6 +23,16 @@ class Round:
     def is_empty(self) -> bool:
         return not self.ended and not self.asked
 
+    def is_ordinary(self, on_trial: Collection[int]) -> bool:
+        """Whether everything that ended was sent, for one worker, in runs whose breakers count no longer."""
+        return (
+            all(each.verdict.fate is Fate.SENT and each.run_id not in on_trial for _, each in self.ended)
+            and len({claim.worker_id for claim in self.claims()}) == 1
+        )
+
+    def claims(self) -> list[Claim]:
+        return [*(claim for claim, _ in self.ended), *self.asked]
+
 
 @dataclass
 class Recorded:
@@ -33,22 +44,66 @@ class Recorded:
     stopped: set[int] = field(default_factory=set)
 
 
-def record(engine: Engine, one: Round, *, again: bool) -> Recorded:
-    """Commit a round. `again` says that an earlier try may have been committed although it failed for us.
+class Recorder:
+    """Commits rounds over one connection of its own."""
 
-    Ends before beginnings: a run that an end pauses gets no further body in the same round.
-    """
-    recorded, began = Recorded(), time.monotonic()
-    with engine.begin() as connection:
-        for worker_id in {claim.worker_id for claim in _claims(one)}:
-            _end(connection, worker_id, one, recorded)
-            _begin(connection, worker_id, one.asked, recorded, again=again)
-        denied = [claim.run_id for claim in one.asked if claim.row.id not in recorded.granted]
-        recorded.stopped = ledger.not_running(connection, [*denied, *recorded.paused])
-    if engine.dialect.name == "sqlite":
-        # In a tight loop the web's writers starve (95th percentile 0.7-2.9 s): leave them the lock for a while.
-        time.sleep((time.monotonic() - began) / 2)
-    return recorded
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._rests_until = 0.0
+
+    @property
+    def rests(self) -> float:
+        """Seconds for which the lock of a SQLite database is left to others.
+
+        In a tight loop the web's writers starve (95th percentile 0.7-2.9 s): it is free for half as long as it was
+        held.
+        """
+        return max(0.0, self._rests_until - time.monotonic()) if self._rests_until else 0.0
+
+    def record(self, one: Round, *, again: bool, on_trial: Collection[int]) -> Recorded:
+        """Commit a round. `again` says that an earlier try may have been committed although it failed for us."""
+        began, recorded = time.monotonic(), Recorded()
+        if not again and one.is_ordinary(on_trial):
+            self._write_ordinary(one, recorded)
+        else:
+            with self._engine.begin() as connection:
+                for worker_id in {claim.worker_id for claim in one.claims()}:
+                    _end(connection, worker_id, one, recorded)
+                    _begin(connection, worker_id, one.asked, recorded, again=again)
+        denied = [claim for claim in one.asked if claim.row.id not in recorded.granted]
+        if denied or recorded.paused:
+            with self._engine.begin() as connection:
+                _turn_back(connection, denied, recorded)
+        if self._engine.dialect.name == "sqlite":
+            now = time.monotonic()
+            self._rests_until = now + (now - began) / 2
+        return recorded
+
+    def close(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _write_ordinary(self, one: Round, recorded: Recorded) -> None:
+        worker_id = one.claims()[0].worker_id
+        sent = [(claim.row.id, each.reply.code or 0, each.reply.text) for claim, each in one.ended]
+        asked = [claim.row.id for claim in one.asked]
+        try:
+            connection = self._connection = self._connection or self._connect()
+            with connection.begin():
+                count, recorded.granted = ledger.write_round(connection, worker_id, sent, asked)
+        except BaseException:
+            self.close()
+            raise
+        recorded.states["sent"] += count
+
+    def _connect(self) -> Connection:
+        connection = self._engine.connect()
+        # A single statement is a transaction of its own, in one round trip instead of three.
+        is_single = connection.dialect.name == "postgresql"
+        return connection.execution_options(isolation_level="AUTOCOMMIT") if is_single else connection
 
 
 def _end(connection: Connection, worker_id: int, one: Round, recorded: Recorded) -> None:
@@ -60,12 +115,13 @@ def _end(connection: Connection, worker_id: int, one: Round, recorded: Recorded)
 
 
 def _begin(connection: Connection, worker_id: int, asked: Sequence[Claim], recorded: Recorded, *, again: bool) -> None:
+    # Ends before beginnings: a run that an end pauses gets no further body in the same round.
     theirs = [claim.row.id for claim in asked if claim.worker_id == worker_id]
-    granted = ledger.intend(connection, worker_id, theirs, again=again)
-    skipped = ledger.turn_back(connection, worker_id, [each for each in theirs if each not in granted])
-    recorded.granted |= granted
-    recorded.states["skipped"] += skipped
+    recorded.granted |= ledger.intend(connection, worker_id, theirs, again=again)
 
 
-def _claims(one: Round) -> list[Claim]:
-    return [*(claim for claim, _ in one.ended), *one.asked]
+def _turn_back(connection: Connection, denied: Sequence[Claim], recorded: Recorded) -> None:
+    for worker_id in {claim.worker_id for claim in denied}:
+        ids = [claim.row.id for claim in denied if claim.worker_id == worker_id]
+        recorded.states["skipped"] += ledger.turn_back(connection, worker_id, ids)
+    recorded.stopped = ledger.not_running(connection, [*(claim.run_id for claim in denied), *recorded.paused])

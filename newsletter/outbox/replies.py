@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 # Phases of a delivery, in order. Until `dot` nothing has been handed over.
 OPENING = frozenset({"connect", "ehlo", "starttls", "auth"})
-BEFORE_BODY = OPENING | {"mail", "rcpt", "data"}
+
+NONSENSE = 0  # the code of a reply that is none
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What every transport promises, held against all of them: a server over a socket, a folder, a list."""
+"""What every transport's courier promises, held against all of them: a server over a socket, a folder, a list."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from newsletter import settings
-from newsletter.outbox.replies import Reply
+from newsletter.outbox.parcels import Asked, Courier, Told, Transport
+from newsletter.outbox.replies import Fate, Reply, classify
 from newsletter.outbox.transports import folder, memory, smtp
-from newsletter.outbox.transports.session import Envelope, Ready, Session, Transport
 from tests.outbox import smtp_server
+from tests.outbox.carrying import deliver, parcel, until_asked
 
 pytestmark = pytest.mark.usefixtures("configured")
 
@@ -25,7 +26,7 @@ class Way:
     fail: Callable[[], None]
 
 
-@pytest.fixture(params=["smtp", "smtp over tls", "folder", "memory"])
+@pytest.fixture(params=["smtp", "smtp, one by one", "smtp over tls", "folder", "memory"])
 def way(request, tmp_path: Path, configured) -> Iterator[Way]:
     match request.param:
         case "folder":
@@ -35,84 +36,78 @@ def way(request, tmp_path: Path, configured) -> Iterator[Way]:
         case kind:
             tls = "starttls" if "tls" in kind else "none"
             with smtp_server.Server(tls=tls) as server:
-                yield _smtp(server, configured, tls)
+                yield _smtp(server, replace(configured, pipelining="one by one" not in kind), tls)
 
 
-def test_a_message_arrives_as_it_was_handed_over(way):
+@pytest.fixture
+def courier(way) -> Iterator[Courier]:
+    one = way.transport.courier()
+    yield one
+    one.close()
+
+
+def test_a_message_arrives_as_it_was_handed_over(way, courier):
     content = _message(1, body="One line\r\n.\r\n..two dots\r\nMAIL FROM:<e@example.com>\r\n.dot\r\n")
-    with _session(way) as session:
-        assert isinstance(session.offer(_envelope(content)), Ready)
-        reply = session.hand_over(content)
-    assert reply.phase == "dot"
-    assert reply.is_accepted
+    (reply,) = deliver(courier, parcel(content))
+    assert (reply.phase, reply.is_accepted) == ("dot", True)
     assert way.arrived() == [content]
 
 
-def test_one_session_takes_many_messages_and_may_be_told_of_the_next(way):
-    contents = [_message(number) for number in range(3)]
-    with _session(way) as session:
-        for content, following in zip(contents, [*contents[1:], None], strict=True):
-            assert isinstance(session.offer(_envelope(content)), Ready)
-            assert session.hand_over(content, _envelope(following) if following else None).is_accepted
+def test_many_messages_over_a_few_connections_arrive_each_once(way, courier):
+    contents = [_message(number) for number in range(10, 50)]
+    parcels = [parcel(content, number=number) for number, content in enumerate(contents)]
+    assert all(reply.is_accepted for reply in deliver(courier, *parcels, connections=3))
     assert sorted(way.arrived()) == contents
 
 
-def test_nothing_arrives_of_a_message_that_was_only_offered(way):
-    with _session(way) as session:
-        assert isinstance(session.offer(_envelope(_message(1))), Ready)
-        session.drop()
+def test_nothing_arrives_of_a_message_that_was_denied_and_the_next_one_does(way, courier):
+    denied, content = parcel(_message(1)), _message(2)
+    assert isinstance(until_asked(courier, denied), Asked)
+    courier.answer([], [denied])
+    assert deliver(courier, parcel(content, number=2))[0].is_accepted
+    assert way.arrived() == [content]
+
+
+def test_what_was_not_offered_yet_comes_back(way, courier):
+    parcels = [parcel(_message(number), number=number) for number in range(5)]
+    asked = until_asked(courier, parcels[0])
+    waiting = parcels[1:]
+    carried = []
+    while courier.wants(1) > 0:
+        carried.append(waiting.pop(0))
+        courier.carry(carried[-1])
+    assert courier.withdraw() == carried
+    courier.answer([asked.parcel], [])
+    assert [event.parcel for event in courier.listen(2) if isinstance(event, Told)] == [parcels[0]]
+    assert way.arrived() == [_message(0)]
+
+
+def test_broken_off_in_the_middle_nothing_arrives_and_nobody_is_left_waiting(way, courier):
+    one = parcel(_message(1))
+    until_asked(courier, one)
+    courier.break_off()
+    (told,) = courier.listen(1)
+    assert told.parcel is one
+    assert classify(told.reply).fate is Fate.NOT_SENT
     assert way.arrived() == []
 
 
-def test_a_dropped_session_says_that_nothing_was_handed_over_or_that_it_does_not_know(way):
-    content = _message(1)
-    with _session(way) as session:
-        session.offer(_envelope(content))
-        session.drop()
-        if not isinstance(way.transport, folder.Transport):
-            reply = session.hand_over(content)
-            assert reply.is_lost
-            assert way.arrived() == []
-
-
-def test_what_could_not_be_handed_over_is_not_there_and_said_to_be_lost(way):
-    content = _message(1)
-    with _session(way) as session:
-        assert isinstance(session.offer(_envelope(content)), Ready)
-        way.fail()
-        reply = session.hand_over(content)
-    assert (reply.phase in ("data", "dot"), reply.code, reply.is_lost) == (True, None, True)
+def test_what_could_not_be_handed_over_is_not_there_and_said_to_be_lost(way, courier):
+    one = parcel(_message(1))
+    until_asked(courier, one)
+    way.fail()
+    courier.answer([one], [])
+    (told,) = courier.listen(5)
+    assert (told.reply.phase in ("data", "dot"), told.reply.code, told.reply.is_lost) == (True, None, True)
     assert way.arrived() == []
 
 
-def test_a_session_can_be_closed_at_any_moment_and_twice(way):
-    session = _open(way)
-    session.close()
-    session.close()
-    dropped = _open(way)
-    dropped.drop()
-    dropped.close()
-
-
-class _session:  # noqa: N801 - read as: with _session(way)
-    def __init__(self, way: Way) -> None:
-        self._session = _open(way)
-
-    def __enter__(self) -> Session:
-        return self._session
-
-    def __exit__(self, *_: object) -> None:
-        self._session.close()
-
-
-def _open(way: Way) -> Session:
-    session = way.transport.open()
-    assert not isinstance(session, Reply)
-    return session
-
-
-def _envelope(content: bytes) -> Envelope:
-    return Envelope("news@magazine.example", "reader@readers.example", len(content))
+def test_a_courier_can_be_closed_at_any_moment(way):
+    way.transport.courier().close()
+    busy = way.transport.courier()
+    until_asked(busy, parcel(_message(1)))
+    busy.close()
+    assert way.arrived() == []
 
 
 def _message(number: int, body: str = "Hello\r\n") -> bytes:
@@ -125,7 +120,10 @@ def _folder(path: Path) -> Way:
         # The folder is gone in the middle: the portable way to a disk that does not take a file.
         path.rename(path.with_name("elsewhere"))
 
-    return Way(folder.Transport(path), lambda: [file.read_bytes() for file in sorted(path.glob("*.eml"))], fail)
+    def arrived() -> list[bytes]:
+        return sorted(file.read_bytes() for file in path.glob("*.eml"))
+
+    return Way(folder.Transport(path), arrived, fail)
 
 
 def _memory() -> Way:

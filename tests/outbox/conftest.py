@@ -14,8 +14,8 @@ from newsletter import db, settings
 from newsletter.outbox import composers, queue
 from newsletter.outbox.drain import Drain
 from newsletter.outbox.models import Message, Policy, Run
+from newsletter.outbox.parcels import Transport
 from newsletter.outbox.transports import memory, smtp
-from newsletter.outbox.transports.session import Transport
 from tests.outbox import smtp_server
 
 DAY = timedelta(days=1)

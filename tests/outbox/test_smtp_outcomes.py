@@ -1,5 +1,6 @@
 """What a real server does on the wire, and what becomes of the message, the run and the address."""
 
+import contextlib
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -9,10 +10,10 @@ import pytest
 from newsletter import settings
 from newsletter.outbox import suppression
 from newsletter.outbox.models import MessageState, Policy, RunState
-from newsletter.outbox.replies import Fate, Reply, classify
+from newsletter.outbox.replies import Fate, classify
 from newsletter.outbox.transports import smtp
-from newsletter.outbox.transports.session import Envelope, Ready
 from tests.outbox import smtp_server
+from tests.outbox.carrying import deliver, parcel
 from tests.outbox.smtp_server import Rule, Server
 
 READER_2 = "reader2@"
@@ -196,12 +197,11 @@ def test_a_server_that_closes_politely_with_421_is_no_failure_either(post_office
 def test_a_connection_that_breaks_in_the_body_has_not_sent_it(post_office):
     big = b"x" * 8_000_000
     chosen = settings.current()
-    with Server(rules=[Rule("body", smtp_server.DROP_IN_BODY)]) as server:
-        session = post_office.by_smtp(server).open()
-        assert not isinstance(session, Reply)
-        assert isinstance(session.offer(Envelope("a@b.example", "c@d.example")), Ready)
-        reply = session.hand_over(b"Subject: x\r\n\r\n" + big)
-        session.close()
+    with (
+        Server(rules=[Rule("body", smtp_server.DROP_IN_BODY)]) as server,
+        contextlib.closing(post_office.by_smtp(server).courier()) as courier,
+    ):
+        (reply,) = deliver(courier, parcel(b"Subject: x\r\n\r\n" + big))
     assert (reply.phase, classify(reply).fate) == ("data", Fate.NOT_SENT)
     assert chosen is settings.current()
 
@@ -217,29 +217,32 @@ def test_a_message_larger_than_ehlo_allows_is_not_even_offered(post_office):
 
 
 def test_international_addresses(post_office):
-    """The domain goes as A-labels; a local part beyond ASCII is skipped with a reason, and is no bounce."""
-    with Server(extensions=("SIZE 0", "SMTPUTF8")) as server:
-        session = post_office.by_smtp(server).open()
-        assert not isinstance(session, Reply)
-        assert isinstance(session.offer(Envelope("a@b.example", "reader@bücher.example", 10)), Ready)
+    """Domains go as A-labels; a local part beyond ASCII needs SMTPUTF8, and without it is skipped: no bounce."""
+    strange = ("a b@readers.example", "a@b.example>\r\nRCPT TO:<c@d.example")
+    for extensions, expected in ((("SIZE 0", "SMTPUTF8", "8BITMIME"), None), (("SIZE 0",), Fate.SKIPPED)):
+        with (
+            Server(extensions=extensions) as server,
+            contextlib.closing(post_office.by_smtp(server).courier()) as courier,
+        ):
+            addresses = ["reader@bücher.example", "jürgen@readers.example", *strange]
+            parcels = [parcel(b"Subject: x\r\n\r\nx\r\n", each) for each in addresses]
+            domain, local, *others = deliver(courier, *parcels)
+        assert domain.is_accepted
         assert "RCPT TO:<reader@xn--bcher-kva.example>" in server.commands
-        session.hand_over(b"Subject: x\r\n\r\nx\r\n")
-        for address in ("jürgen@readers.example", "a b@readers.example", "a@b.example>\r\nRCPT TO:<c@d.example"):
-            refusal = session.offer(Envelope("a@b.example", address))
-            assert isinstance(refusal, Reply)
-            assert classify(refusal).fate is Fate.SKIPPED
-        session.close()
-    assert len([command for command in server.commands if command.startswith("RCPT")]) == 1
+        assert all(classify(reply).fate is Fate.SKIPPED for reply in others)
+        if expected is None:
+            assert local.is_accepted
+            assert "RCPT TO:<jürgen@readers.example>" in server.commands
+            assert any(command.endswith("BODY=8BITMIME SMTPUTF8") for command in server.commands)
+        else:
+            assert classify(local).fate is expected
+        assert len([command for command in server.commands if command.startswith("RCPT")]) == 1 + (expected is None)
 
 
 def test_bare_line_ends_and_dots_cannot_smuggle_a_second_message(post_office):
     content = b"Subject: x\r\n\r\nx\n.\nMAIL FROM:<e@e>\r.\r\n.\r\nDATA\r\n.end"
-    with Server() as server:
-        session = post_office.by_smtp(server).open()
-        assert not isinstance(session, Reply)
-        session.offer(Envelope("a@b.example", "c@d.example"))
-        assert session.hand_over(content).is_accepted
-        session.close()
+    with Server() as server, contextlib.closing(post_office.by_smtp(server).courier()) as courier:
+        assert deliver(courier, parcel(content))[0].is_accepted
     assert [line["body"] for line in server.accepted] == [
         b"Subject: x\r\n\r\nx\r\n.\r\nMAIL FROM:<e@e>\r\n.\r\n.\r\nDATA\r\n.end\r\n"
     ]
@@ -272,8 +275,8 @@ def test_without_the_safe_connection_asked_for_nothing_is_said(post_office, serv
     server = replace(server, user="news", password="s3cret-of-ours")
     with server:
         transport = _secure(server, asked, "news:s3cret-of-ours@")
-        reply = transport.open()
-    assert isinstance(reply, Reply)
+        with contextlib.closing(transport.courier()) as courier:
+            (reply,) = deliver(courier, parcel(b"Subject: x\r\n\r\nx\r\n"))
     assert words in reply.text
     assert not reply.is_accepted
     assert b"s3cret" not in server.in_the_clear
@@ -282,12 +285,11 @@ def test_without_the_safe_connection_asked_for_nothing_is_said(post_office, serv
 
 @pytest.mark.parametrize(("tls", "asked"), [("starttls", "smtp"), ("implicit", "smtps")])
 def test_over_tls_with_a_password(post_office, tls, asked):
-    with Server(tls=tls, user="ne:ws", password="s3/cret @") as server:
-        session = _secure(server, asked, "ne%3Aws:s3%2Fcret%20%40@").open()
-        assert not isinstance(session, Reply)
-        assert isinstance(session.offer(Envelope("a@b.example", "c@d.example")), Ready)
-        assert session.hand_over(b"Subject: x\r\n\r\nx\r\n").is_accepted
-        session.close()
+    with (
+        Server(tls=tls, user="ne:ws", password="s3/cret @") as server,
+        contextlib.closing(_secure(server, asked, "ne%3Aws:s3%2Fcret%20%40@").courier()) as courier,
+    ):
+        assert deliver(courier, parcel(b"Subject: x\r\n\r\nx\r\n"))[0].is_accepted
     assert b"MAIL FROM" not in server.in_the_clear
 
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from newsletter.errors import ConfigurationError
+from newsletter.outbox.parcels import Transport
 from newsletter.outbox.transports import folder, smtp
-from newsletter.outbox.transports.session import Transport
 from newsletter.settings import Settings
 
 

@@ -9,40 +9,44 @@ from email.parser import BytesHeaderParser
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from newsletter.outbox.parcels import Parcel
 from newsletter.outbox.replies import Reply
-from newsletter.outbox.transports.session import Envelope, Ready
+from newsletter.outbox.transports import direct
 
 
 @dataclass(frozen=True)
 class Transport:
-    """Sessions that write into `path`, which is made when it is missing."""
+    """Couriers that write into `path`, which is made when it is missing."""
 
     path: Path
 
-    def open(self) -> "Session | Reply":
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            return _lost("connect", error)
-        return Session(self.path)
+    def courier(self) -> direct.Courier:
+        return direct.Courier(_Folder(self.path))
 
 
-class Session:
+class _Folder:
     """Each message appears whole under its final name or not at all; the same message again takes the same name."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def offer(self, envelope: Envelope) -> Ready | Reply:  # noqa: ARG002
-        return Ready()
+    def open(self) -> Reply | None:
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return _lost("connect", error)
+        return None
 
-    def hand_over(self, content: bytes, following: Envelope | None = None) -> Reply:  # noqa: ARG002
-        name = file_name(content)
+    def offer(self, parcel: Parcel) -> None:
+        """A folder takes every message."""
+
+    def put(self, parcel: Parcel) -> Reply:
+        name = file_name(parcel.wire.content)
         # The process id keeps two workers that write the same message at once out of each other's file.
         partial = self._path / f".{name}.{os.getpid()}"
         try:
             with partial.open("wb") as file:
-                file.write(content)
+                file.write(parcel.wire.content)
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(self._path / name)
@@ -52,12 +56,6 @@ class Session:
                 partial.unlink(missing_ok=True)
             return _lost("data", error)
         return Reply("dot", 250, f"2.0.0 Written as {name}", "2.0.0")
-
-    def close(self) -> None:
-        pass
-
-    def drop(self) -> None:
-        pass
 
 
 def file_name(content: bytes) -> str:

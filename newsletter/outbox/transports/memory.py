@@ -4,67 +4,41 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from newsletter.outbox.parcels import Parcel
 from newsletter.outbox.replies import Reply
-from newsletter.outbox.transports.session import Envelope, Ready
+from newsletter.outbox.transports import direct
 
 
-def _agree(_phase: str, _envelope: Envelope) -> Reply | None:
+def _agree(_phase: str, _recipient: str) -> Reply | None:
     return None
 
 
 @dataclass
 class Transport:
-    """Keeps what was accepted in `accepted`; `answer(phase, envelope)` may refuse at connect, mail, rcpt, data or dot.
+    """Keeps what was accepted in `accepted`, as (recipient, content).
 
-    A Reply at dot with 2yz, or None, is an acceptance; a lost reply at dot is one too when `keeps_lost` is set.
+    `answer(phase, recipient)` may refuse at connect, mail, rcpt, data or dot. A Reply at dot with 2yz, or None, is an
+    acceptance; a lost reply at dot is one too when `keeps_lost` is set.
     """
 
-    answer: Callable[[str, Envelope], Reply | None] = _agree
+    answer: Callable[[str, str], Reply | None] = _agree
     keeps_lost: bool = False
-    accepted: list[tuple[Envelope, bytes]] = field(default_factory=list)
-    sessions: int = 0
+    accepted: list[tuple[str, bytes]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def open(self) -> "Session | Reply":
-        refusal = self.answer("connect", Envelope("", ""))
-        if refusal is not None:
-            return refusal
-        self.sessions += 1
-        return Session(self)
+    def courier(self) -> direct.Courier:
+        return direct.Courier(self)
 
-    def keep(self, envelope: Envelope, content: bytes) -> None:
-        """Put a message into the list."""
-        with self._lock:
-            self.accepted.append((envelope, content))
+    def open(self) -> Reply | None:
+        return self.answer("connect", "")
 
+    def offer(self, parcel: Parcel) -> Reply | None:
+        refusals = (self.answer(phase, parcel.recipient) for phase in ("mail", "rcpt", "data"))
+        return next((refusal for refusal in refusals if refusal is not None), None)
 
-class Session:
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._envelope: Envelope | None = None
-        self._is_dropped = False
-
-    def offer(self, envelope: Envelope) -> Ready | Reply:
-        if self._is_dropped:
-            return Reply("mail", None, "The session was dropped.")
-        for phase in ("mail", "rcpt", "data"):
-            refusal = self._transport.answer(phase, envelope)
-            if refusal is not None:
-                return refusal
-        self._envelope = envelope
-        return Ready()
-
-    def hand_over(self, content: bytes, following: Envelope | None = None) -> Reply:  # noqa: ARG002
-        if self._is_dropped or self._envelope is None:
-            return Reply("data", None, "The session was dropped.")
-        envelope, self._envelope = self._envelope, None
-        reply = self._transport.answer("dot", envelope) or Reply("dot", 250, "2.0.0 Kept", "2.0.0")
-        if reply.is_accepted or (reply.phase == "dot" and reply.code is None and self._transport.keeps_lost):
-            self._transport.keep(envelope, content)
+    def put(self, parcel: Parcel) -> Reply:
+        reply = self.answer("dot", parcel.recipient) or Reply("dot", 250, "2.0.0 Kept", "2.0.0")
+        if reply.is_accepted or (reply.phase == "dot" and reply.code is None and self.keeps_lost):
+            with self._lock:
+                self.accepted.append((parcel.recipient, parcel.wire.content))
         return reply
-
-    def close(self) -> None:
-        self._is_dropped = True
-
-    def drop(self) -> None:
-        self._is_dropped = True

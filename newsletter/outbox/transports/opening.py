@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from newsletter import settings
 from newsletter.outbox.replies import Reply, enhanced_of
-from newsletter.outbox.transports import line
+from newsletter.outbox.transports import deadline
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class _Opening:
             if server.tls == "none" and not settings.is_loopback(server.host):
                 return self._refusal(538, "A password is only sent over TLS.")  # RFC 8314 3.3
             self._phase = "auth"
-            with line.cut_after(server.command_time, guard):
+            with deadline.cut_after(server.command_time, guard):
                 client.login(server.user, server.password)
         assert client.sock is not None  # noqa: S101 - for the type checker: it was set above
         if client.file is not None:
@@ -102,14 +102,14 @@ class _Opening:
         guard = self._keep(connected.dup())
         if server.tls == "implicit":
             self._phase = "starttls"
-            with line.cut_after(server.command_time, guard):
+            with deadline.cut_after(server.command_time, guard):
                 connected = self._keep(server.context.wrap_socket(connected, server_hostname=server.host))
             self._phase = "connect"
         return connected, guard
 
     def _greeted(self, connected: socket.socket, guard: socket.socket) -> "smtplib.SMTP | Reply":
         client = self._client(connected)
-        with line.cut_after(self._server.command_time, guard):
+        with deadline.cut_after(self._server.command_time, guard):
             code, words = client.getreply()
         if code != 220:
             return self._refusal(code, _words(words))
@@ -123,7 +123,7 @@ class _Opening:
             # Also what a stripped STARTTLS looks like: never go on in the clear (RFC 8314 3).
             sentence = f"{server.host} offers no STARTTLS; write tls=none into NEWSLETTER_SMTP_URL to do without."
             return self._refusal(554, sentence)
-        with line.cut_after(server.command_time, guard):
+        with deadline.cut_after(server.command_time, guard):
             code, words = client.docmd("STARTTLS")
             if code != 220:
                 return self._refusal(code, _words(words))
@@ -138,7 +138,7 @@ class _Opening:
 
     def _hello(self, client: smtplib.SMTP, guard: socket.socket) -> None:
         self._phase = "ehlo"
-        with line.cut_after(self._server.command_time, guard):
+        with deadline.cut_after(self._server.command_time, guard):
             client.ehlo_or_helo_if_needed()
 
     def _client(self, connected: socket.socket) -> smtplib.SMTP:
