@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from newsletter import errors
+from newsletter import db, errors
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,16 @@ def register(kind: str, composer: Composer) -> None:
 
 def one_by_one(write: Callable[[Row], Wire | Skipped]) -> Composer:
     """A composer that looks each message up when it is written: for streams, whose messages are few."""
-    return lambda rows: [functools.partial(write, row) for row in rows]
+
+    def draft(row: Row) -> Wire | Skipped:
+        # Composers read by db.session; no snapshot and no object outlives one message.
+        try:
+            with db.reading():
+                return write(row)
+        finally:
+            db.session.remove()
+
+    return lambda rows: [functools.partial(draft, row) for row in rows]
 
 
 def kinds() -> list[str]:

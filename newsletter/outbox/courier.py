@@ -80,9 +80,12 @@ class Courier:
 
     def wants(self, connections: int) -> int:
         self._most = connections
-        staying = [each for each in self._connections if not each.is_leaving]
-        room = sum(not each.parcels for each in staying[:connections])
-        return max(0, room + max(0, connections - len(staying)) - len(self._again))
+        staying = room = 0
+        for each in self._connections:
+            if not each.is_leaving and staying < connections:
+                staying += 1
+                room += not each.parcels
+        return max(0, room + connections - staying - len(self._again))
 
     def carry(self, parcel: Parcel) -> None:
         connection = self._choose()
@@ -148,13 +151,16 @@ class Courier:
 
     def _choose(self) -> _Connection:
         """An idle connection, else a new one, else one that has nothing further to do after its present parcel."""
-        staying = [each for each in self._connections if not each.is_leaving]
-        idle = next((each for each in staying if each.is_idle), None)
-        if idle is not None:
-            return idle
-        if len(staying) < self._most:
-            return self._begin()
-        return min(staying, key=lambda each: (len(each.parcels), each.opened is None))
+        staying, best = 0, None
+        for each in self._connections:
+            if each.is_leaving:
+                continue
+            if each.is_idle:
+                return each
+            staying += 1
+            if best is None or len(each.parcels) < len(best.parcels):
+                best = each
+        return self._begin() if best is None or staying < self._most else best
 
     def _offer_again(self) -> None:
         while self._again and self._most:

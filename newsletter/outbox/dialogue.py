@@ -179,6 +179,11 @@ class Dialogue:
             events += self._broken(code, text)
             return
         expected = self._expected[0]
+        if (usual := _USUAL.get((expected.phase, code))) and self._sent >= expected.due_after:
+            # Nearly all that is ever said, three times a message.
+            self._expected.popleft()
+            _TAKING[expected.phase](self, expected.transaction, usual, events)
+            return
         if self._sent < expected.due_after and (expected.phase != "dot" or not 400 <= code <= 599):
             # An answer before the question; only a body may be refused before its end was written.
             events += self._broken(replies.NONSENSE, text)
@@ -264,6 +269,9 @@ class Dialogue:
         self._waiting = None
         return events
 
+
+# Replies whose words nobody reads, made once.
+_USUAL = {(phase, code): Reply(phase, code) for phase, code in (("mail", 250), ("rcpt", 250), ("data", 354))}
 
 # RSET is the beginning of the next envelope.
 _PHASES = {RSET: "mail"}

@@ -263,7 +263,9 @@ class Drain:
 
     def _hand_out(self) -> None:
         """Write what the couriers want next, and give it to them."""
-        while self._drafts and self._courier.wants(self._host.connections) > 0:
+        for _ in range(self._courier.wants(self._host.connections) if self._drafts else 0):
+            if not self._drafts:
+                return
             claim, draft = self._drafts.popleft()
             try:
                 written = draft()

@@ -5,7 +5,7 @@ import time
 from newsletter import settings
 
 _SPAN = 0.5  # seconds over which a rate is measured
-_BETTER, _WORSE = 1.05, 0.95  # what tells more, or less, from as much on a shared machine
+_BETTER, _WORSE = 1.05, 0.9  # what tells more, or less, from as much on a shared machine
 _PROBE_AFTER = 30.0  # seconds after which a number of connections that held is tried again
 
 
@@ -80,8 +80,7 @@ class Host:
             is_growing = breadth >= before
             another = min(breadth * 2, self._most) if is_growing else max(1, breadth * 3 // 4)
         else:
-            # No better: fewer connections for as much are kinder to the host.
-            another = min(before, breadth) if rate > gave * _WORSE else before
+            another = breadth if rate > gave * _WORSE else before
             self._holds_until = now + _PROBE_AFTER
         self._before = (0, 0.0) if self._holds_until > now else (breadth, rate)
         self._breadth = another

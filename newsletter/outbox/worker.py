@@ -1,16 +1,12 @@
 """The delivery process: drains the outbox by the transport of the settings."""
 
-import functools
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from newsletter import db, errors, settings
 from newsletter.outbox import composers, drain
 from newsletter.outbox.transports import choice
-
-_Result = TypeVar("_Result")
 
 
 def run(stop: threading.Event, *, until_empty: bool = False) -> Counter[str]:
@@ -32,16 +28,8 @@ def run(stop: threading.Event, *, until_empty: bool = False) -> Counter[str]:
 
 
 def _compose(rows: Sequence[composers.Row]) -> Sequence[composers.Draft | composers.Skipped]:
-    return [
-        each if isinstance(each, composers.Skipped) else functools.partial(_reading, each)
-        for each in _reading(lambda: composers.compose(rows))
-    ]
-
-
-def _reading(act: Callable[[], _Result]) -> _Result:
-    # Composers read by db.session; no snapshot and no object outlives what they return.
     try:
         with db.reading():
-            return act()
+            return composers.compose(rows)
     finally:
         db.session.remove()

@@ -1,5 +1,6 @@
 """A post office: a run of messages, a drain to work it, and a look at what became of them."""
 
+import functools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,6 +28,10 @@ def compose(row: composers.Row) -> composers.Wire | composers.Skipped:
     """A short message that any test may send."""
     head = f"Message-ID: {row.message_id}\r\nDate: {row.dated_at:%a, %d %b %Y %H:%M:%S +0000}\r\nTo: {row.address}\r\n"
     return composers.Wire(f"{head}Subject: Hello\r\n\r\nHello {row.recipient_id}\r\n".encode(), "news@magazine.example")
+
+
+def of_pages(write: Write) -> composers.Composer:
+    return lambda rows: [functools.partial(write, row) for row in rows]
 
 
 @dataclass
@@ -59,7 +64,7 @@ class PostOffice:
 
     def drainer(self, transport: Transport | None = None, compose: Write = compose) -> Drain:
         db.session.rollback()  # on SQLite an open transaction of the test's own would lock everybody out
-        return Drain(self.engine, transport or memory.Transport(), compose=composers.one_by_one(compose))
+        return Drain(self.engine, transport or memory.Transport(), compose=of_pages(compose))
 
     def by_smtp(self, server: smtp_server.Server) -> Transport:
         chosen = replace(self.settings, smtp_url=f"smtp://127.0.0.1:{server.port}?tls=none")
@@ -108,7 +113,7 @@ def _earlier(at: datetime | None, of: timedelta) -> datetime | None:
 @pytest.fixture
 def post_office(room, database_url, configured, monkeypatch) -> Iterator[PostOffice]:
     """The outbox of this test's database, with quick deadlines and composers for issues and confirmations."""
-    writing = dict.fromkeys(("issue", "confirmation"), composers.one_by_one(compose))
+    writing = dict.fromkeys(("issue", "confirmation"), of_pages(compose))
     monkeypatch.setattr(composers, "_composers", writing)
     engine = db.make_engine(database_url)
     office = PostOffice(engine, configured)
