@@ -8,36 +8,61 @@ import time_machine
 
 from newsletter import errors, settings, signing
 
+NUMBERS = (2**48 - 1, 3)
+WAYS = pytest.mark.parametrize(
+    ("sign", "read", "payload"),
+    [(signing.sign, signing.read, [7, 3]), (signing.sign_numbers, signing.read_numbers, NUMBERS)],
+)
 
-def test_every_changed_character_of_a_token_is_refused(configured):
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+
+
+@pytest.mark.parametrize(
+    ("sign", "read", "payload", "others"),
+    [
+        (signing.sign, signing.read, [7, 3], ALPHABET),
+        # Nor does it take what a lenient base64 decoder would.
+        (signing.sign_numbers, signing.read_numbers, NUMBERS, ["", *ALPHABET, *"=+/ \nü"]),
+    ],
+)
+def test_every_changed_character_of_a_token_is_refused(configured, sign, read, payload, others):
     settings.use(configured)
-    token = signing.sign("reader", [7, 3])
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+    token = sign("reader", payload)
     for place, present in enumerate(token):
-        for other in alphabet:
+        for other in others:
             if other != present:
                 with pytest.raises(errors.BadToken):
-                    signing.read("reader", token[:place] + other + token[place + 1 :])
+                    read("reader", token[:place] + other + token[place + 1 :])
 
 
-def test_a_token_serves_its_own_purpose_only(configured):
+@WAYS
+def test_a_token_serves_its_own_purpose_only(configured, sign, read, payload):
     settings.use(configured)
     with pytest.raises(errors.BadToken):
-        signing.read("confirm", signing.sign("reader", [7, 3]))
+        read("confirm", sign("reader", payload))
 
 
-def test_old_links_work_after_the_key_was_rotated_and_stop_when_it_is_dropped(configured):
+@WAYS
+def test_old_links_work_after_the_key_was_rotated_and_stop_when_it_is_dropped(configured, sign, read, payload):
     settings.use(configured)
-    token = signing.sign("reader", [7, 3])
+    token = sign("reader", payload)
     digest = signing.digests("suppression", "a@example.com")[0]
     rotated = replace(configured, secret_key="n" * 40, secret_key_fallbacks=(configured.secret_key,))
     settings.use(rotated)
-    assert signing.read("reader", token) == [7, 3]
-    assert signing.sign("reader", [7, 3]) != token
+    assert read("reader", token) == payload
+    assert sign("reader", payload) != token
     assert digest in signing.digests("suppression", "a@example.com")
     settings.use(replace(rotated, secret_key_fallbacks=()))
     with pytest.raises(errors.BadToken):
-        signing.read("reader", token)
+        read("reader", token)
+
+
+@pytest.mark.parametrize("token", ["", "A", "AAAA", "=", "A" * 40, "ü", "\udcff", "A" * 24])
+def test_what_never_was_a_token_of_numbers_is_refused(configured, token):
+    settings.use(configured)
+    with pytest.raises(errors.BadToken):
+        signing.read_numbers("reader", token)
 
 
 def test_a_dated_token_tells_its_age_and_ends(configured):
