@@ -46,5 +46,9 @@ class ExpiredToken(BadToken):
     """This link is too old. Please ask for a new one."""
 
 
+class Damaged(NewsletterError):
+    """The stored mail is not the one that was released. Restore the database from a backup, or cancel the issue."""
+
+
 class FetchRefused(NewsletterError):
     """The address could not be fetched."""

@@ -29,7 +29,7 @@ def create_app(chosen: settings.Settings | None = None) -> Flask:
 
 
 def _register_composers() -> None:
-    composers.register(runs.KIND, composers.one_by_one(wire.compose))
+    composers.register(runs.KIND, wire.compose)
     composers.register(signup.MAIL, composers.one_by_one(reader_letters.compose))
     composers.register(notices.KIND, composers.one_by_one(editor_letters.compose))
 

@@ -112,6 +112,9 @@ class Settings:
     pipelining: bool = _row(True, "whether commands leave together where the mail server offers it (RFC 2920)")
     claim_page: int = _row(500, "most messages a worker claims at once; about a second's worth is taken")
     sweep_page: int = _row(5000, "most messages cancelled or given up in one transaction")
+    press_bytes: int = _row(
+        16_000_000, "pressed editions a worker keeps in memory, some 400 of 40 KB; others are read again"
+    )
     command_time: timedelta = _row(timedelta(seconds=30), "deadline for connecting and for each SMTP command")
     dot_time: timedelta = _row(timedelta(seconds=600), "deadline for the reply to the final dot (RFC 5321 4.5.3.2.6)")
     retry_first: timedelta = _row(timedelta(minutes=5), "wait after the first temporary refusal; doubles each time")

@@ -148,12 +148,12 @@ class Edition(Base):
     # SHA-256 of the ordered selection with its read-next list.
     key: Mapped[str]
     readers: Mapped[int] = mapped_column(default=0)
+    # For lists; what is sent stands in the plate.
     subject: Mapped[str] = mapped_column(deferred=True)
-    # Rendered once, with mail.slots where a reader's address and token go.
-    html: Mapped[str] = mapped_column(deferred=True)
-    text: Mapped[str] = mapped_column(deferred=True)
-    # SHA-256 of subject, html and text: every worker, attempt and upgrade sends the same bytes.
+    # The SHA-256 that mail.press demands of the plate: every worker, attempt and upgrade sends the same bytes.
     content_hash: Mapped[str]
+    # The mail as mail.press cast it, with slots where a reader's address, token, Message-ID and Date go.
+    plate: Mapped[bytes] = mapped_column(deferred=True)
 
     stories: Mapped[list["EditionArticle"]] = relationship(cascade="all, delete-orphan")
 

@@ -5,7 +5,6 @@ reader twice because each page is judged again in the very transaction that adds
 take turns in the whole installation.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,12 +16,12 @@ from sqlalchemy import bindparam, func, select, text, update
 from newsletter import clock, db, errors, settings
 from newsletter.articles.models import Article
 from newsletter.audience import readership
-from newsletter.issues import editions, figuring, freezing, lifecycle, matching, runs
+from newsletter.issues import figuring, freezing, lifecycle, matching, plates, runs
 from newsletter.issues.freezing import Content
 from newsletter.issues.matching import Matcher, Page
 from newsletter.issues.models import Edition, EditionArticle, EditionPart, Issue, IssueState, OccurrenceState
+from newsletter.issues.plates import Pressed
 from newsletter.issues.selection import Selection
-from newsletter.mail.templates import Rendered
 from newsletter.outbox import queue
 from newsletter.outbox.models import Run, RunState
 from newsletter.outbox.queue import Planned
@@ -40,8 +39,9 @@ class _Work:
     content: Content
     matcher: Matcher
     dated_at: datetime
+    is_automatic: bool
     after: int
-    rendered: dict[str, Rendered] = field(default_factory=dict)
+    pressed: dict[str, Pressed] = field(default_factory=dict)
 
 
 def plan(issue_id: int) -> None:
@@ -87,6 +87,7 @@ def _begin(issue_id: int) -> _Work | None:
         content,
         matching.matcher(issue, content),
         issue.send_at or clock.now(),
+        issue.is_automatic,
         run.planned_to_id,
     )
     db.session.commit()
@@ -105,11 +106,13 @@ def _plan_page(work: _Work) -> bool:
         missing = _missing(work, page) if page else []
         if not missing:
             break
-        # Rendering takes longer than all the rest: nobody waits for it. What readers have had may change
+        # Rendering and pressing take longer than all the rest: nobody waits for them. What readers have had may change
         # meanwhile, so the page is judged again.
         db.session.rollback()
         for selection in missing:
-            work.rendered[selection.key] = editions.render(work.content, selection, dated_at=work.dated_at)
+            work.pressed[selection.key] = plates.cast(
+                work.issue_id, work.content, selection, dated_at=work.dated_at, is_automatic=work.is_automatic
+            )
     if page:
         _store(work, run, page)
     db.session.commit()
@@ -145,8 +148,8 @@ def _judge(work: _Work) -> Page | None:
 
 
 def _missing(work: _Work, page: Page) -> list[Selection]:
-    """The page's selections that are neither rendered here nor stored by anybody."""
-    wanted = {selection.key: selection for _, selection in page.chosen if selection.key not in work.rendered}
+    """The page's selections that are neither pressed here nor stored by anybody."""
+    wanted = {selection.key: selection for _, selection in page.chosen if selection.key not in work.pressed}
     stored = _stored(work.issue_id, wanted)
     return [selection for key, selection in wanted.items() if key not in stored]
 
@@ -190,15 +193,13 @@ def _store(work: _Work, run: Run, page: Page) -> None:
 
 
 def _store_edition(work: _Work, selection: Selection) -> int:
-    mail = work.rendered.pop(selection.key)
-    digest = hashlib.sha256("\0".join((mail.subject, mail.html, mail.text)).encode()).hexdigest()
+    pressed = work.pressed.pop(selection.key)
     edition = Edition(
         issue_id=work.issue_id,
         key=selection.key,
-        subject=mail.subject,
-        html=mail.html,
-        text=mail.text,
-        content_hash=digest,
+        subject=pressed.subject,
+        content_hash=pressed.plate.digest,
+        plate=pressed.plate.packed,
         stories=[
             *(EditionArticle(article_id=story_id, part=EditionPart.STORY) for story_id in selection.story_ids),
             *(EditionArticle(article_id=story_id, part=EditionPart.READ_NEXT) for story_id in selection.read_next_ids),

@@ -1,132 +1,126 @@
-"""The composer of issues: from a message row to the bytes of one reader's digest."""
+"""The composer of issues: from a page of message rows to drafts that only fill what was pressed at release."""
 
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, select
+import structlog
+from sqlalchemy import Connection, bindparam, select
 
-from newsletter import clock, db, errors
+from newsletter import clock, db, errors, settings
 from newsletter.audience import reader_links
 from newsletter.audience.models import Subscriber, Subscription, SubscriptionState
 from newsletter.audience.reader_links import ReaderLink
 from newsletter.issues.models import Edition, Issue
-from newsletter.mail import addresses, links, mime
-from newsletter.mail.templates import Rendered
-from newsletter.outbox.composers import Row, Skipped, Wire
+from newsletter.mail import addresses
+from newsletter.mail.press import Plate, Press
+from newsletter.outbox.composers import Draft, Row, Skipped, Wire
+from newsletter.outbox.models import Message
 
 UNSUBSCRIBED = Skipped("unsubscribed")
 PAUSED = Skipped("paused")
+DELETED = Skipped("the issue was deleted")
 
-# An edition is at most some 250 KB, html and text; a worker meets few of them at a time.
-_EDITIONS_KEPT = 64
+log = structlog.get_logger()
+
+# What has become of the readers of a page, and which plates it needs: one query, whatever the page's size.
+_STANDINGS = (
+    select(
+        Message.id,
+        Edition.id.label("edition_id"),
+        Edition.content_hash,
+        Subscriber.paused_until,
+        select(Subscription.id)
+        .where(
+            Subscription.subscriber_id == Subscriber.id,
+            Subscription.newsletter_id == Issue.newsletter_id,
+            Subscription.state == SubscriptionState.CONFIRMED,
+        )
+        .exists()
+        .label("reads"),
+    )
+    .join(Edition, Edition.id == Message.ref)
+    .join(Issue, Issue.id == Edition.issue_id)
+    .outerjoin(Subscriber, Subscriber.id == Message.recipient_id)
+    .where(Message.id.in_(bindparam("ids", expanding=True)))
+)
 
 
 @dataclass(frozen=True)
 class _Letter:
     """What all readers of an edition share."""
 
+    press: Press
     newsletter_id: int
-    issue_id: int
-    slug: str
-    title: str
-    sender: str
-    is_automatic: bool
-    mail: Rendered
+    sender: str  # of the envelope
 
 
-def compose(row: Row) -> Wire | Skipped:
-    """The digest of a reader, always the same bytes; Skipped for one who left or paused since it was planned."""
+def compose(rows: Sequence[Row]) -> Sequence[Draft | Skipped]:
+    """The digests of a page of readers, always the same bytes; Skipped for who left or paused since it was planned.
+
+    The draft of an edition that is not stored as it was released raises errors.Damaged.
+    """
     # A connection of its own: the worker's session is not ours to begin or end.
     with db.reading(), db.extension.engine.connect() as connection:
-        letter = _letter(connection, str(db.extension.engine.url), row.ref or 0)
-        reason = _reason_not_to(connection, row.recipient_id, letter.newsletter_id)
-    return reason or _unwritable(row.address) or _written(row, letter)
+        found = connection.execute(_STANDINGS, {"ids": [row.id for row in rows]})
+        standings = {standing.id: standing for standing in found}
+        letters = {
+            edition_id: _letter(connection, edition_id, content_hash)
+            for edition_id, content_hash in {(each.edition_id, each.content_hash) for each in standings.values()}
+        }
+    return [_draft(row, standings.get(row.id), letters) for row in rows]
 
 
-def _letter(connection: Connection, database: str, edition_id: int) -> _Letter:
-    # Frozen at release, so it may be remembered; the database is part of the key because tests know several.
-    key = (database, edition_id)
-    if key not in _letters:
-        if len(_letters) >= _EDITIONS_KEPT:
-            del _letters[next(iter(_letters))]
-        _letters[key] = _load(connection, edition_id)
-    return _letters[key]
-
-
-_letters: dict[tuple[str, int], _Letter] = {}
-
-
-def _load(connection: Connection, edition_id: int) -> _Letter:
-    columns = (
-        Issue.newsletter_id,
-        Issue.id.label("issue_id"),
-        Issue.frozen,
-        Issue.is_automatic,
-        Edition.subject,
-        Edition.html,
-        Edition.text,
-    )
-    query = select(*columns).join(Issue, Issue.id == Edition.issue_id).where(Edition.id == edition_id)
-    found = connection.execute(query).one()
-    return _Letter(
-        found.newsletter_id,
-        found.issue_id,
-        found.frozen["slug"],
-        found.frozen["title"],
-        found.frozen["sender"],
-        found.is_automatic,
-        Rendered(found.subject, found.html, found.text),
-    )
-
-
-def _reason_not_to(connection: Connection, reader_id: int, newsletter_id: int) -> Skipped | None:
-    confirmed = select(Subscription.id).where(
-        Subscription.subscriber_id == Subscriber.id,
-        Subscription.newsletter_id == newsletter_id,
-        Subscription.state == SubscriptionState.CONFIRMED,
-    )
-    reader = connection.execute(
-        select(Subscriber.paused_until, confirmed.exists().label("reads")).where(Subscriber.id == reader_id)
-    ).one_or_none()
-    if reader is None or not reader.reads:
+def _draft(row: Row, standing: Any, letters: Mapping[int, _Letter | None]) -> Draft | Skipped:
+    if standing is None:
+        return DELETED
+    if not standing.reads:
         return UNSUBSCRIBED
-    return PAUSED if reader.paused_until and reader.paused_until > clock.now() else None
+    if standing.paused_until and standing.paused_until > clock.now():
+        return PAUSED
+    return functools.partial(_filled, row, letters[standing.edition_id])
 
 
-def _unwritable(address: str) -> Skipped | None:
-    # No SMTPUTF8: a local part outside ASCII cannot be written to, and costs nobody else their mail.
+def _letter(connection: Connection, edition_id: int, content_hash: str) -> _Letter | None:
+    """The letter of an edition, out of memory if it is there; None when it is not stored as it was released."""
+    # The hash is part of the key because SQLite gives the id of a deleted edition to a later one.
+    key = (edition_id, content_hash)
+    letter = _kept.pop(key, None)
+    if letter is None:
+        letter = _load(connection, edition_id, content_hash)
+        room = settings.current().press_bytes - (letter.press.size if letter else 0)
+        while _kept and sum(each.press.size for each in _kept.values()) > room:
+            del _kept[next(iter(_kept))]
+    if letter is not None:
+        # Last used, last to go.
+        _kept[key] = letter
+    return letter
+
+
+_kept: dict[tuple[int, str], _Letter] = {}
+
+
+def _load(connection: Connection, edition_id: int, content_hash: str) -> _Letter | None:
+    query = select(Edition.plate, Issue.newsletter_id, Issue.frozen).join(Issue, Issue.id == Edition.issue_id)
+    found = connection.execute(query.where(Edition.id == edition_id)).one()
     try:
-        addresses.parse(address)
-    except errors.BadInput as error:
-        return Skipped(error.message)
-    return None
+        press = Press(Plate(found.plate, content_hash))
+    except errors.Damaged:
+        log.error("plate_damaged", edition_id=edition_id)
+        return None
+    return _Letter(press, found.newsletter_id, addresses.spec_of(found.frozen["sender"]))
 
 
-def _written(row: Row, letter: _Letter) -> Wire:
+def _filled(row: Row, letter: _Letter | None) -> Wire | Skipped:
+    if letter is None:
+        raise errors.Damaged
     token = reader_links.token(ReaderLink(row.recipient_id, letter.newsletter_id))
-    mail = letter.mail.for_reader(token=token, address=row.address)
-    domain = addresses.domain_of(letter.sender)
-    outgoing = mime.Outgoing(
-        sender=letter.sender,
-        recipient=row.address,
-        subject=mail.subject,
-        html=mail.html,
-        text=mail.text,
-        message_id=row.message_id,
-        dated_at=row.dated_at,
-        # RFC 2919 3: a name below our own domain that outlives a change of title.
-        list_id=f"{letter.slug}.{domain}",
-        list_name=letter.title,
-        unsubscribe_url=links.unsubscribe(token),
-        # The token in the subject: in the local part it would pass the 64 octets of RFC 5321 4.5.3.1.1.
-        unsubscribe_mailto=links.unsubscribe_mailto(f"unsubscribe@{domain}", token),
-        is_automatic=letter.is_automatic,
-        feedback_id=f"{letter.issue_id}:{letter.slug}:digest:{_sender_id(domain)}",
-    )
-    return Wire(mime.build(outgoing), addresses.parse(letter.sender).addr_spec)
-
-
-@lru_cache
-def _sender_id(domain: str) -> str:
-    """Google's Feedback Loop: a constant name of the sender, 5 to 15 characters."""
-    return domain.replace(".", "-")[:15].strip("-").ljust(5, "0")
+    try:
+        content = letter.press.fill(row.address, row.message_id, row.dated_at, token)
+    except errors.BadInput as error:
+        if error.field != "address":
+            raise
+        # An address that cannot be written to costs nobody else their mail.
+        return Skipped(error.message)
+    return Wire(content, letter.sender, addresses.needs_smtputf8(row.address), is_stuffed=True)

@@ -8,7 +8,12 @@ import idna
 from newsletter import errors
 from newsletter.mail import headers
 
+_LONGEST = 254  # RFC 5321 4.5.3.1.3, less the angle brackets
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_PLAIN = re.compile(rf"{headers.DOT_ATOM.pattern}@{_DOMAIN.pattern}")
+# RFC 6531 3.3: an atom may hold any character outside ASCII; of those, headers.clean has taken what ends a line.
+_INTERNATIONAL_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+"
+_INTERNATIONAL = re.compile(rf"{_INTERNATIONAL_ATOM}(\.{_INTERNATIONAL_ATOM})*")
 _NAMED = re.compile(r"(?P<name>.*?)\s*<(?P<spec>[^<>]*)>")
 
 
@@ -30,6 +35,31 @@ def parse(text: str) -> Address:
             f"{spec or text!r} is not an e-mail address mail can be sent to.", field="address"
         ) from None
     return address
+
+
+def recipient(text: str) -> str:
+    """An address alone as it stands in To, its domain in A-labels; raises BadInput like `parse`.
+
+    Unlike there the local part may hold letters outside ASCII: see `needs_smtputf8`.
+    """
+    # "=?" begins an encoded-word, which headers.clean lets no header hold.
+    if _PLAIN.fullmatch(text) and len(text) <= _LONGEST and "=?" not in text:
+        return text
+    local, _, domain = text.rpartition("@")
+    pattern = headers.DOT_ATOM if local.isascii() else _INTERNATIONAL
+    is_one_word = text.split() == [text] == [headers.clean(text)]
+    try:
+        domain = _a_labels(domain)
+        if not (is_one_word and pattern.fullmatch(local) and _DOMAIN.fullmatch(domain) and len(text) <= _LONGEST):
+            raise ValueError
+    except (ValueError, idna.IDNAError):
+        raise errors.BadInput(f"{text!r} is not an e-mail address mail can be sent to.", field="address") from None
+    return f"{local}@{domain}"
+
+
+def needs_smtputf8(text: str) -> bool:
+    """Whether only a server that offers SMTPUTF8 (RFC 6531) takes mail to this address."""
+    return not text.isascii() and not text.rpartition("@")[0].isascii()
 
 
 def domain_of(sender: str) -> str:

@@ -4,13 +4,15 @@ import base64
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 from newsletter import errors
 
 # RFC 2047 2: an encoded-word has at most 75 characters, a line that holds one at most 76.
 _ENCODED_LINE = 76
 # RFC 5322 2.1.1
-_LINE = 998
+LINE = 998
 # RFC 5322 3.2.3
 DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _WHITESPACE = re.compile("[\t\n\x0b\x0c\r\x1c-\x1f \x85\u2028\u2029]+")
@@ -49,6 +51,11 @@ def phrase(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def date(at: datetime) -> str:
+    """An instant as Date tells it, in UTC whatever its zone (RFC 5322 3.3)."""
+    return format_datetime(at.astimezone(UTC))
+
+
 def structured(name: str, parts: Sequence[str]) -> str:
     """A header machines read (List-Id, List-Unsubscribe): ASCII, never encoded, folded only between `parts`."""
     for part in parts:
@@ -80,7 +87,7 @@ def check(head: bytes, names: Sequence[str]) -> None:
     if found != list(names) or len(set(names)) != len(names):
         raise errors.BadInput(f"The mail would have had other headers than meant: {', '.join(found)}.", field="headers")
     for line in lines:
-        if len(line) > _LINE or not line.strip() or any(byte < 0x20 or byte > 0x7E for byte in line):
+        if len(line) > LINE or not line.strip() or any(byte < 0x20 or byte > 0x7E for byte in line):
             raise errors.BadInput("A header line of the mail cannot be sent.", field=found[0])
 
 

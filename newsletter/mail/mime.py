@@ -2,10 +2,11 @@
 
 import binascii
 import hashlib
+import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
 
 from newsletter import errors
 from newsletter.mail import addresses, headers, plaintext
@@ -41,30 +42,42 @@ _URI = re.compile(r"(https?://|mailto:)[!#-;=?-~]+")
 _FEEDBACK_ID = re.compile(r"[\w.-]*(:[\w.-]*){0,2}:[\w.-]+", re.ASCII)
 
 
-def build(outgoing: Outgoing) -> bytes:
+def build(outgoing: Outgoing, *, apart: Sequence[str] = ()) -> bytes:
     """The mail with CRLF line ends, all 7-bit, no line over 998; raises BadInput rather than build a doubtful one.
 
-    Nothing but `outgoing` enters: rendering once and cutting these bytes where slots stand equals building each mail.
+    Nothing but `outgoing` enters. In the parts each of the words `apart` stands alone on its line, where one that
+    fills it may be of any length.
     """
-    message_id = _checked("Message-ID", _MESSAGE_ID, outgoing.message_id.removeprefix("<").removesuffix(">"))
-    # "=_" cannot occur in quoted-printable (RFC 2045 6.7), so this boundary stands in no part.
-    boundary = "=_" + hashlib.sha256(message_id.encode()).hexdigest()[:32]
+    message_id = checked_message_id(outgoing.message_id)
     fields = _identity(outgoing, message_id) | _list(outgoing) | _marks(outgoing)
     fields["MIME-Version"] = "MIME-Version: 1.0"
+    boundary = _boundary(outgoing)
     fields["Content-Type"] = f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"'
     head = "\r\n".join(fields.values()).encode()
     headers.check(head, list(fields))
     # RFC 2046 5.1.4: the richest alternative last.
-    parts = [_part("plain", outgoing.text), _part("html", outgoing.html)]
+    parts = [_part("plain", outgoing.text, apart), _part("html", outgoing.html, apart)]
     separator = b"\r\n--%b" % boundary.encode()
     return head + b"\r\n" + b"".join(separator + b"\r\n" + part for part in parts) + separator + b"--\r\n"
+
+
+def checked_message_id(message_id: str) -> str:
+    """A Message-ID without its angle brackets; raises BadInput for what is none."""
+    return _checked("Message-ID", _MESSAGE_ID, message_id.removeprefix("<").removesuffix(">"))
+
+
+def _boundary(outgoing: Outgoing) -> str:
+    """The same for every reader of the same content, so that no byte of a mail but the reader's own depends on whose
+    it is. "=_" cannot occur in quoted-printable (RFC 2045 6.7): the boundary stands in no part."""
+    content = "\0".join((outgoing.subject, outgoing.html, outgoing.text))
+    return "=_" + hashlib.sha256(content.encode(errors="replace")).hexdigest()[:32]
 
 
 def _identity(outgoing: Outgoing, message_id: str) -> dict[str, str]:
     """RFC 5322 3.6: exactly one of each."""
     sender, recipient = addresses.parse(outgoing.sender), addresses.parse(outgoing.recipient)
     fields = {
-        "Date": f"Date: {format_datetime(outgoing.dated_at.astimezone(UTC))}",
+        "Date": f"Date: {headers.date(outgoing.dated_at)}",
         "From": headers.folded("From", addresses.words(sender)),
         "To": headers.folded("To", addresses.words(recipient)),
     }
@@ -109,15 +122,40 @@ def _checked(name: str, pattern: re.Pattern[str], value: str) -> str:
     return value
 
 
-def _part(subtype: str, text: str) -> bytes:
+def _part(subtype: str, text: str, apart: Sequence[str]) -> bytes:
     head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    return head.encode() + _quoted_printable(text)
+    return head.encode() + _quoted_printable(plaintext.clean(text), apart)
 
 
-def _quoted_printable(text: str) -> bytes:
+def _quoted_printable(text: str, apart: Sequence[str]) -> bytes:
     """RFC 2045 6.7, lines of at most 76, none beginning with a dot or "From ", which SMTP and mbox would change."""
-    lines = binascii.b2a_qp(plaintext.clean(text).encode(), istext=True).split(b"\n")
-    return b"\r\n".join(_guarded(line) for line in lines)
+    words = "|".join(map(re.escape, apart))
+    pieces = [piece for piece in re.split(f"({words})", text) if piece] if words else [text]
+    encoded = b"".join(
+        _softly_ended(_encoded(piece)) if _goes_on(piece, following) else _encoded(piece)
+        for piece, following in itertools.pairwise([*pieces, ""])
+    )
+    return b"\r\n".join(_guarded(line) for line in encoded.split(b"\n"))
+
+
+def _encoded(piece: str) -> bytes:
+    return binascii.b2a_qp(piece.encode(), istext=True)
+
+
+def _goes_on(piece: str, following: str) -> bool:
+    """Whether a line of the text runs from one piece into the next."""
+    return bool(following) and not piece.endswith("\n") and not following.startswith("\n")
+
+
+def _softly_ended(encoded: bytes) -> bytes:
+    """The lines with a soft break at their end; the last is cut where it had no column left for it."""
+    start = encoded.rfind(b"\n") + 1
+    if len(encoded) - start > 75:
+        # No escape is cut: one that would end past the line begins the rest.
+        escape = encoded.rfind(b"=", start + 73, start + 75)
+        cut = start + 75 if escape < 0 else escape
+        encoded = encoded[:cut] + b"=\n" + encoded[cut:]
+    return encoded + b"=\n"
 
 
 def _guarded(line: bytes) -> bytes:
