@@ -137,6 +137,21 @@ class Settings:
         timedelta(seconds=20), "a stopped worker waits this long for the replies to messages in flight"
     )
     idle_session: timedelta = _row(timedelta(seconds=20), "an SMTP connection unused this long is closed")
+    relay_rate: float = _row(0.0, "messages a second that all workers together hand to the relay; 0: no limit")
+    domain_rates: tuple[str, ...] = _row(
+        (), "messages a second to a recipient domain, comma-separated like gmail.com=20,outlook.com=5"
+    )
+    pace_refusals: int = _row(3, "temporary refusals after which mail to a domain is slowed; fewer may be chance")
+    pace_share: float = _row(0.1, "... when they are this share of its latest answers: one full mailbox is no storm")
+    pace_ease: timedelta = _row(
+        timedelta(seconds=5), "a slowed pace is halved, or raised by a twentieth of what it was, once in this time"
+    )
+    pace_forget: timedelta = _row(timedelta(minutes=5), "without a refusal for so long, a slowed pace is free again")
+    pace_slowest: timedelta = _row(timedelta(seconds=5), "however slow, one message leaves in this time to find out")
+    pace_ahead: timedelta = _row(
+        timedelta(minutes=5), "a message waits for its turn at most this long before it is looked at again"
+    )
+    pace_refresh: timedelta = _row(timedelta(seconds=2), "how often a worker asks what others have slowed")
     breaker_unwritten: int = _row(10, "messages in a row that cannot be composed, which pause an issue")
     breaker_uncertain: int = _row(3, "uncertain outcomes in a row that pause an issue")
 
@@ -247,6 +262,9 @@ def _complete(values: dict[str, Any]) -> Settings:
     _check_smtp(values.get("smtp_url", ""), development=values["env"] == "development")
     if not values["database_url"].startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ConfigurationError("NEWSLETTER_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://.")
+    rates_of(values.get("domain_rates", ()))
+    if values.get("relay_rate", 0) < 0:
+        raise ConfigurationError("NEWSLETTER_RELAY_RATE must be a number of messages a second, or 0 for no limit.")
     for network in values.get("trusted_proxies", ()):
         try:
             ipaddress.ip_network(network)
@@ -263,6 +281,22 @@ def _complete_for_development(values: dict[str, Any]) -> None:
     values.setdefault("postal_address", "The Magazine, 1 Example Street, Exampletown")
     if not values.get("secret_key"):
         values["secret_key"] = _own_secret(instance / "secret_key")
+
+
+def rates_of(pairs: tuple[str, ...]) -> dict[str, float]:
+    """Messages a second by domain, from `domain=rate` pairs."""
+    found = {}
+    for pair in pairs:
+        domain, _, rate = pair.partition("=")
+        try:
+            found[domain.strip().lower()] = float(rate)
+        except ValueError:
+            found[""] = 0.0
+        if not domain.strip() or min(found.values()) <= 0:
+            raise ConfigurationError(
+                f"NEWSLETTER_DOMAIN_RATES holds {pair!r}; write it like gmail.com=20,outlook.com=5."
+            )
+    return found
 
 
 def _own_secret(path: Path) -> str:

@@ -47,6 +47,10 @@ def test_production_refuses_to_start_without_what_it_needs(missing):
         ("NEWSLETTER_FEED_INTERVAL", "soon"),
         ("NEWSLETTER_TRUSTED_PROXIES", "10.0.0.0/99"),
         ("NEWSLETTER_DEMO", "perhaps"),
+        ("NEWSLETTER_DOMAIN_RATES", "gmail.com"),
+        ("NEWSLETTER_DOMAIN_RATES", "gmail.com=20,=5"),
+        ("NEWSLETTER_DOMAIN_RATES", "gmail.com=0"),
+        ("NEWSLETTER_RELAY_RATE", "-1"),
     ],
 )
 def test_a_wrong_value_is_refused_naming_its_variable(tmp_path, name, value):

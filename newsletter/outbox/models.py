@@ -141,6 +141,24 @@ class Worker(Base):
     ended_at: Mapped[datetime | None]
 
 
+class Throttle(Base):
+    """The token bucket of a recipient domain, or of the relay as a whole (an empty key), shared by all workers."""
+
+    __tablename__ = "throttle"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    # Messages a second while slowed, and before the first refusal; a rate of the settings is a ceiling beside it.
+    rate: Mapped[float | None]
+    began: Mapped[float] = mapped_column(default=0.0)
+    slowed_at: Mapped[datetime | None]
+    eased_at: Mapped[datetime | None]
+    tokens: Mapped[float]
+    refilled_at: Mapped[datetime]
+    # The last turn given to an issue's messages; until when tokens are kept for a stream's.
+    booked_to: Mapped[datetime]
+    kept_until: Mapped[datetime]
+
+
 class SuppressionReason(enum.StrEnum):
     HARD_BOUNCE = "hard_bounce"
     COMPLAINT = "complaint"

@@ -7,10 +7,12 @@ runs (0.28 ms -> 104 ms a query, measured).
 import json
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, TextClause, bindparam, text
+from sqlalchemy import BindParameter, Connection, TextClause, bindparam, func, select, text
 
+from newsletter import clock
 from newsletter.db import UtcDateTime
 
 _LISTS = {"ids", "workers", "kinds"}
@@ -37,3 +39,10 @@ def statement(written: str, **fragments: str) -> TextClause:
     lists: list[BindParameter[Any]] = [bindparam(name, expanding=True) for name in sorted(expanding)]
     times: list[BindParameter[Any]] = [bindparam(name, type_=UtcDateTime()) for name in sorted(names & _TIMES)]
     return text(written).bindparams(*lists, *times)
+
+
+def database_time(connection: Connection) -> datetime:
+    """The one clock all workers share: PostgreSQL's; SQLite has a single machine, whose clock is ours."""
+    if connection.dialect.name == "postgresql":
+        return connection.execute(select(func.clock_timestamp(type_=UtcDateTime()))).scalar_one()
+    return clock.now()

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from newsletter import clock, db, limits
 from newsletter.audience import signup
-from newsletter.outbox import ledger, workers
+from newsletter.outbox import ledger, throttle, workers
 
 _Result = TypeVar("_Result")
 
@@ -41,12 +41,18 @@ def empty_buckets() -> int:
     return 0
 
 
+def forget_paces() -> int:
+    """Forget the domains that no longer push back."""
+    return _on_ledger(throttle.sweep)
+
+
 STEPS: dict[str, Callable[[], int]] = {
     "dead_workers": recover_workers,
     "expired_messages": expire_messages,
     "finished_issues": finish_runs,
     "unconfirmed_signups": delete_unconfirmed,
     "buckets": empty_buckets,
+    "paces": forget_paces,
 }
 
 

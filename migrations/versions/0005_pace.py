@@ -1,0 +1,33 @@
+"""The pace of mail to the relay and to domains.
+
+Revision ID: 0005
+Revises: 0001
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from newsletter import db
+
+revision = '0005'
+down_revision = '0001'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table('throttle',
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('rate', sa.Double(), nullable=True),
+    sa.Column('began', sa.Double(), nullable=False),
+    sa.Column('slowed_at', db.UtcDateTime(), nullable=True),
+    sa.Column('eased_at', db.UtcDateTime(), nullable=True),
+    sa.Column('tokens', sa.Double(), nullable=False),
+    sa.Column('refilled_at', db.UtcDateTime(), nullable=False),
+    sa.Column('booked_to', db.UtcDateTime(), nullable=False),
+    sa.Column('kept_until', db.UtcDateTime(), nullable=False),
+    sa.PrimaryKeyConstraint('key', name=op.f('pk_throttle'))
+    )
+
+
+def downgrade() -> None:
+    op.drop_table('throttle')
