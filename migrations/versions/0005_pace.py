@@ -1,4 +1,4 @@
-"""The pace of mail to the relay and to domains.
+"""The pace of mail to the relay and to domains; uncertain messages found at once.
 
 Revision ID: 0005
 Revises: 0001
@@ -27,7 +27,10 @@ def upgrade() -> None:
     sa.Column('kept_until', db.UtcDateTime(), nullable=False),
     sa.PrimaryKeyConstraint('key', name=op.f('pk_throttle'))
     )
+    uncertain = sa.text("state = 'uncertain'")
+    op.create_index('ix_message_uncertain', 'message', ['run_id', 'id'], sqlite_where=uncertain, postgresql_where=uncertain)
 
 
 def downgrade() -> None:
+    op.drop_index('ix_message_uncertain', table_name='message')
     op.drop_table('throttle')

@@ -1,4 +1,4 @@
-"""Commands that work: tick, scheduler, deliver, worker, uncertain."""
+"""Commands that work: tick, scheduler, deliver, worker."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 
 from newsletter import db
 from newsletter.cli.answers import Answer, add
-from newsletter.outbox import queue, worker
+from newsletter.outbox import worker
 from newsletter.outbox.models import MessageState
 from newsletter.scheduler import main as scheduler_main
 from newsletter.scheduler import tick as scheduler_tick
@@ -17,14 +17,11 @@ from newsletter.scheduler import tick as scheduler_tick
 
 def register(group: AppGroup) -> None:
     """Add the commands to the group."""
-    uncertain = AppGroup("uncertain", help="Messages whose fate is unknown.")
-    group.add_command(uncertain)
     add(group, "tick", tick)
     add(group, "scheduler", scheduler)
     until_empty = click.option("--until-empty", is_flag=True, help="End when nothing is due and nobody holds a claim.")
     add(group, "deliver", deliver, until_empty)
     add(group, "worker", work)
-    add(uncertain, "list", list_uncertain)
 
 
 def tick() -> Answer:
@@ -52,23 +49,6 @@ def deliver(*, until_empty: bool) -> Answer:
 def work() -> Answer:
     """Work the outbox until stopped."""
     return deliver(until_empty=False)
-
-
-def list_uncertain() -> Answer:
-    """List the messages whose fate is unknown, one by one."""
-    rows = [
-        {
-            "message": row.id,
-            "run": row.run_id,
-            "address": row.address,
-            "message_id": row.message_id,
-            "reply": row.last_reply,
-        }
-        for row in queue.uncertain()
-    ]
-    return Answer(
-        {"uncertain": rows}, [f"{row['message']:>8}  {row['address']}  {row['reply']}" for row in rows] or ["None."]
-    )
 
 
 def _stop_signal() -> threading.Event:

@@ -94,6 +94,13 @@ class Message(Base):
             sqlite_where=text("claimed_by IS NOT NULL"),
             postgresql_where=text("claimed_by IS NOT NULL"),
         ),
+        Index(
+            "ix_message_uncertain",
+            "run_id",
+            "id",
+            sqlite_where=text("state = 'uncertain'"),
+            postgresql_where=text("state = 'uncertain'"),
+        ),
         Index("ix_message_recipient", "recipient_id", "run_id"),
         Index("ix_message_address_key", "address_key"),
     )

@@ -143,12 +143,6 @@ def counts_by_run(run_ids: Sequence[int]) -> dict[int, dict[str, int]]:
     return {run_id: {state.value: found.get((run_id, state), 0) for state in MessageState} for run_id in run_ids}
 
 
-def uncertain(*, after: int = 0, limit: int = 1000) -> list[Message]:
-    """Messages whose fate is unknown, by id past `after`."""
-    statement = select(Message).where(Message.state == MessageState.UNCERTAIN, Message.id > after)
-    return list(db.session.scalars(statement.order_by(Message.id).limit(limit)))
-
-
 def _stream(kind: str, *, policy: Policy, lifetime: timedelta, priority: int) -> Run:
     stream = find_run(kind)
     return stream or _run(kind, 0, RunState.RUNNING, policy=policy, lifetime=lifetime, priority=priority)

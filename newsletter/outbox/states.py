@@ -36,7 +36,8 @@ RUN_MOVES: dict[Run, frozenset[Run]] = {
     Run.RUNNING: frozenset({Run.PAUSED, Run.CANCELLED, Run.FINISHED}),
     Run.PAUSED: frozenset({Run.RUNNING, Run.CANCELLED}),
     Run.CANCELLED: frozenset(),
-    Run.FINISHED: frozenset(),
+    # An editor sends again what was uncertain.
+    Run.FINISHED: frozenset({Run.RUNNING}),
 }
 
 # A run with a message in one of these is not finished.

@@ -9,7 +9,7 @@ from newsletter import db
 from newsletter.articles import feeds
 from newsletter.audience import directory
 from newsletter.issues import agenda, lifecycle, progress
-from newsletter.outbox import queue
+from newsletter.outbox import doubts
 from newsletter.staff import notices
 from newsletter.staff.roles import Action
 from newsletter.web.admin import access, answers
@@ -30,7 +30,7 @@ def show() -> str:
         sending=_sending(),
         notices=notices.unseen(access.visitor().editor_id),
         failing=[feed for feed in feeds.all() if feed.failures],
-        uncertain=len(queue.uncertain()),
+        uncertain=doubts.count(),
         growth=directory.growth(_WEEK),
         shown_state=lifecycle.shown_state,
     )
