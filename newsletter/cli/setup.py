@@ -1,5 +1,7 @@
 """Commands that set a database up: init, demo, check."""
 
+from collections.abc import Sequence
+
 import click
 from flask.cli import AppGroup
 
@@ -40,11 +42,18 @@ def check() -> Answer:
     broken = [finding for finding in findings if finding.offenders]
     lines = [
         f"{'BROKEN' if finding.offenders else 'ok    '}  {finding.rule.name:<5} {finding.rule.promise}"
-        + (f" Broken by: {', '.join(finding.offenders)}." if finding.offenders else "")
+        + (f" Broken by {finding.rule.who} {_named(finding.offenders)}." if finding.offenders else "")
         for finding in findings
     ]
     data = {
         "checked": len(findings),
-        "broken": [{"rule": finding.rule.name, "offenders": list(finding.offenders)} for finding in broken],
+        "broken": [
+            {"rule": finding.rule.name, "who": finding.rule.who, "offenders": list(finding.offenders)}
+            for finding in broken
+        ],
     }
     return Answer(data, lines, is_well=not broken)
+
+
+def _named(offenders: Sequence[str]) -> str:
+    return ", ".join(offenders) + (" and perhaps others" if len(offenders) == invariants.LISTED else "")
