@@ -8,6 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from newsletter import db
+from newsletter.cli import progress
 from newsletter.cli.answers import Answer, add
 from newsletter.outbox import worker
 from newsletter.outbox.models import MessageState
@@ -41,7 +42,9 @@ def scheduler() -> Answer:
 def deliver(*, until_empty: bool) -> Answer:
     """Work the outbox here; with --until-empty end when nothing is due."""
     db.session.rollback()
-    counts = worker.run(_stop_signal(), until_empty=until_empty)
+    # What runs as a service says nothing to its log every few seconds.
+    with progress.shown_beside(always=until_empty):
+        counts = worker.run(_stop_signal(), until_empty=until_empty)
     by_state = {state.value: counts.get(state.value, 0) for state in MessageState}
     return Answer(by_state, [f"{state:<10} {count:>8,}" for state, count in by_state.items() if count] or ["Nothing."])
 

@@ -1,16 +1,14 @@
 """Commands for issues: compose, approve, send, watch, pause, resume, cancel."""
 
-import sys
 import time
 from datetime import datetime
-from typing import Any
 
 import click
-from click import termui
 from flask.cli import AppGroup
 
 from newsletter import clock, db, errors
 from newsletter.cli.answers import Answer, add
+from newsletter.cli.progress import Line
 from newsletter.issues import composing, lifecycle, planning, progress
 from newsletter.issues.models import Issue
 from newsletter.publication import newsletters
@@ -148,21 +146,17 @@ def _instant(text: str) -> datetime:
 
 
 def _wait(issue_id: int) -> None:
-    """A progress bar read from the database, until no message of the issue is open."""
-    with termui.progressbar(length=1, label="Sending", file=sys.stderr, show_eta=True) as bar:
-        while True:
+    """Say how far the issue is, read from the database, until it goes on no longer."""
+    line, is_over = Line(), False
+    while not is_over:
+        with db.reading():
             db.session.rollback()
             found = progress.status(_get(issue_id))
-            bar.length = max(1, int(found["planned"]))
-            bar.update(int(found["planned"]) - _open(found) - bar.pos)
             db.session.rollback()
-            if found["state"] in ("sent", "paused", "cancelled"):
-                return
-            time.sleep(0.3)
-
-
-def _open(found: dict[str, Any]) -> int:
-    return sum(int(found[state]) for state in ("queued", "claimed", "sending", "deferred"))
+        is_over = found["state"] in ("sent", "paused", "cancelled")
+        line.show(f"Issue {issue_id}", found, is_last=is_over)
+        time.sleep(0 if is_over else 0.3)
+    line.end()
 
 
 def _shown(value: object) -> str:
