@@ -149,12 +149,9 @@ def _goes_on(piece: str, following: str) -> bool:
 
 def _softly_ended(encoded: bytes) -> bytes:
     """The lines with a soft break at their end; the last is cut where it had no column left for it."""
-    start = encoded.rfind(b"\n") + 1
-    if len(encoded) - start > 75:
-        # No escape is cut: one that would end past the line begins the rest.
-        escape = encoded.rfind(b"=", start + 73, start + 75)
-        cut = start + 75 if escape < 0 else escape
-        encoded = encoded[:cut] + b"=\n" + encoded[cut:]
+    if len(encoded) - (encoded.rfind(b"\n") + 1) > 75:
+        # One character past the room there is, and never part of an escape: b2a_qp ends those a column earlier.
+        encoded = encoded[:-1] + b"=\n" + encoded[-1:]
     return encoded + b"=\n"
 
 
