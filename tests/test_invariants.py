@@ -77,7 +77,7 @@ def database(room) -> None:
         issue.cutoff_at = issue.look_back_from = issue.created_at = NOW
         db.session.add(issue)
         db.session.flush()
-        edition = Edition(issue_id=issue.id, key="k", readers=4, subject="s", html="h", text="t", content_hash="c")
+        edition = Edition(issue_id=issue.id, key="k", readers=4, subject="s", plate=b"p", content_hash="c")
         edition.stories = [
             EditionArticle(article_id=article_ids[number - 1], part=EditionPart.STORY),
             EditionArticle(article_id=article_ids[0], part=EditionPart.READ_NEXT),

@@ -9,7 +9,7 @@ from alembic import op
 from newsletter import db
 
 revision = '0005'
-down_revision = '0001'
+down_revision = '0002'
 branch_labels = None
 depends_on = None
 

@@ -326,6 +326,7 @@ class Courier:
         for event in events:
             if isinstance(event, Told) and self._may_go_again(connection, event):
                 self._where.pop(event.parcel, None)
+                event.parcel.is_second_try = True
                 self._again.append(event.parcel)
             else:
                 self._tell(event)
@@ -338,7 +339,8 @@ class Courier:
         """Servers close after a number of messages, or of idle seconds: no failure, but a reason to connect again."""
         dialogue = connection.dialogue
         was_used = dialogue.is_over and dialogue.delivered > 0 and not self._is_closed
-        return was_used and told.reply.is_lost and not told.parcel.is_asked
+        # Once: a message that breaks every connection would else go round among them.
+        return was_used and told.reply.is_lost and not (told.parcel.is_asked or told.parcel.is_second_try)
 
     # Time
 

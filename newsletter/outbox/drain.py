@@ -13,9 +13,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from newsletter import db, milestones, settings
-from newsletter.outbox import composers, ledger, recording, settling, workers
+from newsletter.outbox import composers, ledger, recording, settling, throttle, workers
 from newsletter.outbox.host import Host
 from newsletter.outbox.ledger import Claim
+from newsletter.outbox.pace import Pace
 from newsletter.outbox.parcels import Asked, Parcel, Told, Transport
 from newsletter.outbox.replies import Fate, Reply, Verdict, classify
 from newsletter.outbox.watch import Watch
@@ -24,6 +25,7 @@ log = structlog.get_logger()
 
 _UNREACHABLE = (OperationalError, InterfaceError)  # the database, not a message, is the trouble
 _PAGE_TIME = 1.0  # a page leaves in about this many seconds: a confirmation waits no longer behind an issue
+_PACE_TIME = 1.0  # seconds between two words to the limits all workers share
 _LINGER_MOST = 0.002  # seconds: a slow disk is no reason to dawdle
 _DATABASE_PATIENCE = 30.0  # seconds without a database that end `until_empty`
 _CUT_TIME = 3.0  # seconds that cut connections have to tell so
@@ -42,6 +44,7 @@ class Drain:
         self._host = Host()
         self._watch = Watch(engine)
         self._recorder = recording.Recorder(engine)
+        self._pace = Pace()
         self._counts: Counter[str] = Counter()
         # A message's way through here: claimed and drafted, in flight, and into the round that is committed next.
         self._drafts: deque[tuple[Claim, composers.Draft]] = deque()
@@ -57,6 +60,7 @@ class Drain:
         self._last_run = 0
         self._page = 4 * self._settings.connections
         self._claimed_at, self._beat_at = time.monotonic(), float("-inf")
+        self._paced_at = self._rests_until = 0.0
         self._may_be_more = self._is_unswept = True
         self._is_cut = False
         self._database_lost_at: float | None = None
@@ -93,7 +97,7 @@ class Drain:
         self._beat()
         if not self._may_be_more and self._watch.is_worth_a_look():
             self._may_be_more = self._is_anything_due()
-        if self._may_be_more and len(self._drafts) < self._settings.connections and self._host.connections:
+        if self._may_claim():
             self._claim()
         self._hand_out()
         return not (self._has_in_hand() or self._may_be_more)
@@ -120,10 +124,8 @@ class Drain:
 
     def _patience(self) -> float:
         """How long to wait for a first word: not at all while there is other work."""
-        can_claim = self._may_be_more and self._host.connections > 0
-        has_work = can_claim and len(self._drafts) < self._settings.connections
         can_hand_out = self._drafts and self._courier.wants(self._host.connections) > 0
-        return 0.0 if has_work or can_hand_out else self._settings.outbox_poll.total_seconds()
+        return 0.0 if self._may_claim() or can_hand_out else self._settings.outbox_poll.total_seconds()
 
     def _may_linger(self) -> bool:
         """Whether others are about to speak: those on the way who have not."""
@@ -138,6 +140,7 @@ class Drain:
             return
         self._in_flight.discard(event.parcel)
         verdict = classify(event.reply)
+        self._pace.heard(claim.domain, event.reply)
         if verdict.fate is not Fate.SENT:
             self._judge_host(event.reply, verdict)
             self._on_trial.add(claim.run_id)
@@ -184,6 +187,14 @@ class Drain:
         for run_id in recorded.paused:
             log.warning("run_paused", run_id=run_id)
         self._let_go(recorded.stopped)
+        self._tell_pace()
+
+    def _tell_pace(self) -> None:
+        """Write down, once a second, whether somebody is to be served slower or faster."""
+        if self._pace.has_news and time.monotonic() - self._paced_at >= _PACE_TIME:
+            with self._engine.begin() as connection:
+                self._pace.tell(connection)
+            self._paced_at = time.monotonic()
 
     def _is_lingering(self) -> bool:
         waited = time.monotonic() - self._round_since
@@ -216,24 +227,36 @@ class Drain:
     def _is_over(self) -> bool:
         """Whether nobody has anything left to do."""
         with db.reading(), self._engine.connect() as connection:
-            is_held = ledger.is_anything_held(connection)
-            return not is_held and not ledger.is_anything_due(connection, composers.kinds())
+            return not (
+                ledger.is_anything_held(connection)
+                or ledger.is_anything_due(connection, composers.kinds())
+                or throttle.is_anything_waiting(connection)
+            )
 
     # Claims to parcels
 
+    def _may_claim(self) -> bool:
+        has_room = len(self._drafts) < self._settings.connections and self._host.connections > 0
+        return self._may_be_more and has_room and time.monotonic() >= self._rests_until
+
     def _claim(self) -> None:
-        kinds = composers.kinds()
+        kinds, most = composers.kinds(), self._pace.page(self._page)
         with self._engine.begin() as connection:
-            page = ledger.claim(connection, self._worker_id, kinds, after_run=self._last_run, limit=self._page)
+            page = ledger.claim(connection, self._worker_id, kinds, after_run=self._last_run, limit=most)
+            pairs = [(claim.row.id, claim.domain) for claim in page.claims]
+            admitted = self._pace.admit(connection, pairs, is_stream=page.is_stream)
+            throttle.hold_back(connection, self._worker_id, admitted)
         milestones.reached("claim.after_commit")
         self._database_lost_at = None
         self._may_be_more = not page.is_empty
+        self._rests_until = time.monotonic() + admitted.rest.total_seconds()
         self._counts["skipped"] += page.skipped
         if page.claims:
             self._last_run = page.claims[0].run_id
             (self._on_trial.add if page.is_on_trial else self._on_trial.discard)(self._last_run)
             self._suit_page()
-            self._draft(page.claims)
+            go = set(admitted.go)
+            self._draft([claim for claim in page.claims if claim.row.id in go])
 
     def _suit_page(self) -> None:
         """Pages that leave in about a second."""
@@ -245,7 +268,7 @@ class Drain:
     def _draft(self, claims: list[Claim]) -> None:
         """Have a page composed; when that fails, each message by itself, so that one stops none of the others."""
         try:
-            drafts = self._compose([claim.row for claim in claims])
+            drafts = self._compose([claim.row for claim in claims]) if claims else []
         except _UNREACHABLE:
             self._give_back(claims)
             raise

@@ -22,6 +22,7 @@ class Claim:
 
     worker_id: int
     run_id: int
+    domain: str
     row: composers.Row
 
 
@@ -34,6 +35,7 @@ class Page:
 
     claims: list[Claim]
     skipped: int = 0
+    is_stream: bool = False
     is_on_trial: bool = True
 
     @property
@@ -68,7 +70,7 @@ def claim(connection: Connection, worker_id: int, kinds: Sequence[str], *, after
             skipped = _skip_suppressed(connection, worker_id, {row.id for row in found})
             claims = [_claim(worker_id, run, row) for row in sorted(found) if row.id not in skipped]
             is_on_trial = run.sampled < settings.current().breaker_sample or run.doubts_in_row > 0
-            return Page(claims, len(skipped), is_on_trial)
+            return Page(claims, len(skipped), run.is_stream, is_on_trial)
     return Page([])
 
 
@@ -154,6 +156,7 @@ def _claim(worker_id: int, run: Any, row: Any) -> Claim:
     return Claim(
         worker_id,
         run.id,
+        row.domain,
         composers.Row(
             id=row.id,
             kind=run.kind,
@@ -182,7 +185,7 @@ _SUPPRESSED = """
 _ANY_HELD = sql.statement("SELECT id FROM message WHERE claimed_by IS NOT NULL LIMIT 1")
 
 _RUNS_IN_TURN = sql.statement("""
-    SELECT id, kind, ref, sampled, doubts_in_row FROM run WHERE state = 'running' AND kind IN :kinds
+    SELECT id, kind, ref, is_stream, sampled, doubts_in_row FROM run WHERE state = 'running' AND kind IN :kinds
        AND (EXISTS (SELECT 1 FROM message WHERE run_id = run.id AND state = 'queued' AND due_at <= :now)
          OR EXISTS (SELECT 1 FROM message WHERE run_id = run.id AND state = 'deferred' AND due_at <= :now))
     ORDER BY is_stream DESC, priority DESC, (id > :after) DESC, id
@@ -200,13 +203,21 @@ _CLAIM = """
     UPDATE message SET state = 'claimed', claimed_by = :worker, dated_at = coalesce(dated_at, :now)
     WHERE id IN (SELECT id FROM message WHERE run_id = :run AND state = 'queued' AND due_at <= :now
                  ORDER BY id LIMIT :most {lock})
-    RETURNING id, ref, recipient_id, address, message_id, dated_at
+    RETURNING id, ref, recipient_id, address, domain, message_id, dated_at
 """
 
 # On SQLite BEGIN IMMEDIATE has the database to itself: there is nobody to step aside for.
 _LOCKS = {"sqlite": "", "postgresql": "FOR UPDATE SKIP LOCKED"}
 _REQUEUING = {dialect: sql.statement(_REQUEUE_DUE, lock=lock) for dialect, lock in _LOCKS.items()}
-_CLAIMED = (Message.id, Message.ref, Message.recipient_id, Message.address, Message.message_id, Message.dated_at)
+_CLAIMED = (
+    Message.id,
+    Message.ref,
+    Message.recipient_id,
+    Message.address,
+    Message.domain,
+    Message.message_id,
+    Message.dated_at,
+)
 _CLAIMING = {dialect: sql.statement(_CLAIM, lock=lock).columns(*_CLAIMED) for dialect, lock in _LOCKS.items()}
 
 _SKIP_SUPPRESSED = sql.statement(

@@ -43,6 +43,11 @@ class Pace:
             return Admitted([message_id for message_id, _ in claims])
         return throttle.admit(connection, claims, limited, is_stream=is_stream)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether what was heard may change a pace: somebody pushed back, or is slowed."""
+        return bool(self._pushed or self._slowed)
+
     def heard(self, domain: str, reply: Reply) -> None:
         """Take in a mail server's answer to a message for a domain; nothing is written yet."""
         if reply.code is None:

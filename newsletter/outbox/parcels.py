@@ -18,6 +18,7 @@ class Parcel:
     wire: Wire
     body: bytes = field(init=False)
     is_asked: bool = False  # the next hop waited for its body
+    is_second_try: bool = False  # it was offered on a connection that was closed in its turn
 
     def __post_init__(self) -> None:
         content = self.wire.content

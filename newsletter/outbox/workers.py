@@ -6,12 +6,10 @@ Each function works on a Core connection inside the caller's transaction, as in 
 import os
 import socket
 from collections.abc import Sequence
-from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, update
 
 from newsletter import clock, settings
-from newsletter.db import UtcDateTime
 from newsletter.outbox import sql
 from newsletter.outbox.models import Worker
 
@@ -22,7 +20,7 @@ class WorkerDead(Exception):
 
 def start(connection: Connection) -> int:
     """A new worker id, never used before."""
-    now = _database_time(connection)
+    now = sql.database_time(connection)
     values = {"host": socket.gethostname(), "pid": os.getpid(), "started_at": now, "heartbeat_at": now}
     return connection.execute(insert(Worker).values(values).returning(Worker.id)).scalar_one()
 
@@ -30,19 +28,19 @@ def start(connection: Connection) -> int:
 def heartbeat(connection: Connection, worker_id: int) -> None:
     """Say that a worker lives; raises WorkerDead when it was given up."""
     beat = update(Worker).where(Worker.id == worker_id, Worker.ended_at.is_(None))
-    if connection.execute(beat.values(heartbeat_at=_database_time(connection))).rowcount == 0:
+    if connection.execute(beat.values(heartbeat_at=sql.database_time(connection))).rowcount == 0:
         raise WorkerDead
 
 
 def end(connection: Connection, worker_id: int) -> None:
     """Say that a worker ended: what it had only claimed goes back, what it was sending follows the run's policy."""
-    connection.execute(update(Worker).where(Worker.id == worker_id).values(ended_at=_database_time(connection)))
+    connection.execute(update(Worker).where(Worker.id == worker_id).values(ended_at=sql.database_time(connection)))
     _give_back(connection, [worker_id])
 
 
 def recover_dead(connection: Connection) -> list[int]:
     """End, for good, the workers silent too long, as `end` does; returns their ids."""
-    now = _database_time(connection)
+    now = sql.database_time(connection)
     silent = update(Worker).where(
         Worker.ended_at.is_(None), Worker.heartbeat_at < now - settings.current().worker_silence
     )
@@ -56,13 +54,6 @@ def _give_back(connection: Connection, worker_ids: Sequence[int]) -> None:
         parameters = {"workers": list(worker_ids), "now": clock.now(), "doubts": settings.current().doubts_most}
         for statement in (_UNCLAIM, _RESEND, _LEAVE_UNCERTAIN):
             connection.execute(statement, parameters)
-
-
-def _database_time(connection: Connection) -> datetime:
-    """The one clock all workers share: PostgreSQL's; SQLite has a single machine, whose clock is ours."""
-    if connection.dialect.name == "postgresql":
-        return connection.execute(select(func.clock_timestamp(type_=UtcDateTime()))).scalar_one()
-    return clock.now()
 
 
 _UNCLAIM = sql.statement("""

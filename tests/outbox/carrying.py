@@ -15,7 +15,7 @@ def parcel(
     content: bytes, recipient: str = "c@d.example", *, number: int = 1, sender: str = "a@b.example", is_stuffed=False
 ) -> Parcel:
     row = Row(number, "issue", 1, None, number, recipient, f"<{number}@b.example>", _DATED_AT)
-    return Parcel(Claim(1, 1, row), Wire(content, sender, is_stuffed=is_stuffed))
+    return Parcel(Claim(1, 1, "d.example", row), Wire(content, sender, is_stuffed=is_stuffed))
 
 
 def deliver(courier: Courier, *parcels: Parcel, connections: int = 1, seconds: float = 10) -> list[Reply]:
