@@ -49,6 +49,13 @@ RULES = (
            (SELECT run_id FROM message GROUP BY run_id, recipient_id HAVING count(*) > 1) AS doubled""",
     ),
     Rule(
+        "I1b",
+        "Each message belongs to a run.",
+        "run",
+        """SELECT held.run_id FROM (SELECT DISTINCT run_id FROM message) AS held
+           LEFT JOIN run ON run.id = held.run_id WHERE run.id IS NULL""",
+    ),
+    Rule(
         "I2",
         "A released run holds exactly the messages that were planned.",
         "run",
@@ -155,8 +162,9 @@ RULES = (
         "I15b",
         "No message is held by a worker that ended or fell silent.",
         "worker",
-        """SELECT worker.id FROM worker WHERE (worker.ended_at IS NOT NULL OR worker.heartbeat_at < :silent_before)
-           AND EXISTS (SELECT 1 FROM message WHERE message.claimed_by = worker.id)""",
+        """SELECT DISTINCT message.claimed_by FROM message LEFT JOIN worker ON worker.id = message.claimed_by
+           WHERE message.claimed_by IS NOT NULL
+             AND (worker.id IS NULL OR worker.ended_at IS NOT NULL OR worker.heartbeat_at < :silent_before)""",
     ),
     Rule(
         "I17",

@@ -29,6 +29,7 @@ HOUR = timedelta(hours=1)
 # Messages 1 to 4 belong to the finished issue 1, 5 to 8 to the running issue 2, 9 to the confirmations.
 BREAKS = {
     "I1": "UPDATE message SET recipient_id = 1, state = 'bounced' WHERE id = 2",
+    "I1b": "UPDATE message SET run_id = 99 WHERE id = 9",
     "I2": "UPDATE run SET planned = 5 WHERE id = 2",
     "I3": "UPDATE message SET state = 'queued', settled_at = NULL WHERE id = 1",
     "I3b": "UPDATE run SET released_at = NULL, state = 'cancelled' WHERE id = 2;"
@@ -65,7 +66,7 @@ def database(room) -> None:
         db.session.add(ConsentRecord(subscriber_id=reader.id, kind=ConsentKind.CONFIRMED, at=NOW, channel="link"))
     reader_ids = list(db.session.scalars(sa.select(Subscriber.id).order_by(Subscriber.id)))
     article_ids = list(db.session.scalars(sa.select(Article.id).order_by(Article.id)))
-    worker = Worker(host="here", pid=1, started_at=NOW, heartbeat_at=NOW)
+    worker = Worker(host="here", pid=1, started_at=NOW, heartbeat_at=NOW + HOUR)
     db.session.add(worker)
     db.session.flush()
     states = [
@@ -146,7 +147,8 @@ def _break(statement: str) -> None:
         statement = statement.replace("+00:00", ".000000")
     else:
         for table in ("message", "occurrence"):
-            for constraint in sa.inspect(connection).get_unique_constraints(table):
+            found = sa.inspect(connection)
+            for constraint in [*found.get_foreign_keys(table), *found.get_unique_constraints(table)]:
                 connection.exec_driver_sql(f'ALTER TABLE {table} DROP CONSTRAINT "{constraint["name"]}"')
     for each in statement.split(";"):
         connection.exec_driver_sql(each)
