@@ -101,7 +101,10 @@ class Settings:
     read_next_size: int = _row(3, "items under What to read next")
     issue_minimum: int = _row(1, "stories an issue needs, else it is held and an editor told")
     issue_expiry: timedelta = _row(timedelta(hours=24), "a deferred message of an issue is given up after this")
-    planning_page: int = _row(5000, "readers planned in one transaction")
+    planning_page: int = _row(20_000, "most readers planned in one transaction")
+    page_time: timedelta = _row(
+        timedelta(seconds=0.12), "a page of planning or sweeping is sized to hold the write lock this long"
+    )
     mail_html_bytes: int = _row(102_000, "Gmail clips HTML above 102 KB (hteumeuleu/email-bugs 41)")
 
     # delivery

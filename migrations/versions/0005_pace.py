@@ -1,7 +1,7 @@
 """The pace of mail to the relay and to domains; uncertain messages found at once.
 
 Revision ID: 0005
-Revises: 0001
+Revises: 0002
 """
 
 import sqlalchemy as sa

@@ -1,10 +1,11 @@
 """Who reads a newsletter: its confirmed subscribers, walked by key in pages with the topics each one takes."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Select, String, and_, case, cast, distinct, func, select
+from sqlalchemy import Select, String, and_, case, cast, distinct, exists, func, select
+from sqlalchemy.orm import aliased
 
 from newsletter import db
 from newsletter.audience.models import Subscriber, Subscription, SubscriptionState
@@ -14,43 +15,8 @@ PAUSED = "paused"
 SUPPRESSED = "suppressed"
 
 
-@dataclass(frozen=True)
-class Reader:
-    """A confirmed subscriber of a newsletter; `reason` says why no mail may go, and is empty where it may."""
-
-    id: int
-    address: str
-    language: str
-    topic_ids: frozenset[int]  # taken in this newsletter
-    taken_ids: frozenset[int]  # taken in any newsletter
-    reason: str
-
-
-def page(newsletter_id: int, *, after: int, limit: int, at: datetime) -> list[Reader]:
-    """The next readers whose id is above `after`, in order, as of the instant `at`; an empty list ends the walk."""
-    return [
-        Reader(row.id, row.address, row.language, _ids(row.own), _ids(row.taken), row.reason)
-        for row in db.session.execute(_page_query(newsletter_id, after, limit, at))
-    ]
-
-
-def unconfirmed(newsletter_id: int) -> int:
-    """How many people asked for the newsletter and have not confirmed any of it."""
-    pending = select(Subscription.subscriber_id).filter_by(newsletter_id=newsletter_id, state=SubscriptionState.PENDING)
-    return (
-        db.session.scalar(
-            select(func.count(distinct(Subscription.subscriber_id))).where(
-                Subscription.newsletter_id == newsletter_id,
-                Subscription.subscriber_id.in_(pending),
-                Subscription.subscriber_id.not_in(_confirmed(newsletter_id)),
-            )
-        )
-        or 0
-    )
-
-
-def _page_query(newsletter_id: int, after: int, limit: int, at: datetime) -> Select[int, str, str, str, str, str]:
-    """One statement a page, one row a reader: a million readers are never a million queries, nor all in memory."""
+def page_end(newsletter_id: int, *, after: int, limit: int) -> int | None:
+    """The id of the last of the next `limit` readers whose id is above `after`; None when there are no more."""
     ids = (
         _confirmed(newsletter_id)
         .where(Subscription.subscriber_id > after)
@@ -59,36 +25,62 @@ def _page_query(newsletter_id: int, after: int, limit: int, at: datetime) -> Sel
         .limit(limit)
         .subquery()
     )
-    topic = cast(Subscription.topic_id, String)
-    own = func.aggregate_strings(topic, ",").filter(Subscription.newsletter_id == newsletter_id)
-    reason = case((func.max(Suppression.id).is_not(None), SUPPRESSED), (Subscriber.paused_until > at, PAUSED), else_="")
+    last_id: int | None = db.session.scalar(select(func.max(ids.c.subscriber_id)))
+    return last_id
+
+
+def between(newsletter_id: int, *, after: int, last_id: int, at: datetime) -> Select[Any]:
+    """The query of a page's readers, as of the instant `at`: reader_id, address, address_key, topics, reason.
+
+    `topics` is read by `taken`; `reason` says why no mail may go, and is empty where it may.
+    """
+    readers = _confirmed(newsletter_id).where(Subscription.subscriber_id > after, Subscription.subscriber_id <= last_id)
+    own = aliased(Subscription)
+    # Looked up reader by reader: grouping a whole page was slower on PostgreSQL (3.0 and 4.2 s CPU for a million).
+    topics = (
+        select(
+            func.aggregate_strings(cast(own.newsletter_id, String).concat(":").concat(cast(own.topic_id, String)), ",")
+        )
+        .where(own.subscriber_id == Subscriber.id, own.state == SubscriptionState.CONFIRMED)
+        .scalar_subquery()
+    )
+    reason = case((Suppression.id.is_not(None), SUPPRESSED), (Subscriber.paused_until > at, PAUSED), else_="")
     return (
         select(
-            Subscriber.id,
+            Subscriber.id.label("reader_id"),
             Subscriber.address,
-            Subscriber.language,
-            own.label("own"),
-            func.aggregate_strings(topic, ",").label("taken"),
+            Subscriber.address_key,
+            topics.label("topics"),
             reason.label("reason"),
         )
-        .join(ids, ids.c.subscriber_id == Subscriber.id)
-        .join(
-            Subscription,
-            and_(Subscription.subscriber_id == Subscriber.id, Subscription.state == SubscriptionState.CONFIRMED),
-        )
         .outerjoin(Suppression, and_(Suppression.address == Subscriber.address_key, Suppression.lifted_at.is_(None)))
-        .group_by(Subscriber.id)
-        .order_by(Subscriber.id)
+        .where(Subscriber.id > after, Subscriber.id <= last_id, Subscriber.id.in_(readers))
     )
+
+
+@lru_cache(maxsize=10_000)
+def taken(topics: str, newsletter_id: int) -> tuple[frozenset[int], frozenset[int]]:
+    """The topics taken in this newsletter, and those taken in any, as `between` tells them."""
+    # Few combinations of topics are shared by very many readers.
+    pairs = [tuple(map(int, pair.split(":"))) for pair in topics.split(",")]
+    return frozenset(topic for of, topic in pairs if of == newsletter_id), frozenset(topic for _, topic in pairs)
+
+
+def unconfirmed(newsletter_id: int) -> int:
+    """How many people asked for the newsletter and have not confirmed any of it."""
+    confirmed = aliased(Subscription)
+    has_confirmed = exists().where(
+        confirmed.subscriber_id == Subscription.subscriber_id,
+        confirmed.newsletter_id == newsletter_id,
+        confirmed.state == SubscriptionState.CONFIRMED,
+    )
+    people = select(func.count(distinct(Subscription.subscriber_id))).where(
+        Subscription.newsletter_id == newsletter_id, Subscription.state == SubscriptionState.PENDING, ~has_confirmed
+    )
+    return db.session.scalar(people) or 0
 
 
 def _confirmed(newsletter_id: int) -> Select[int]:
     return select(Subscription.subscriber_id).where(
         Subscription.newsletter_id == newsletter_id, Subscription.state == SubscriptionState.CONFIRMED
     )
-
-
-@lru_cache(maxsize=10_000)
-def _ids(joined: str) -> frozenset[int]:
-    # Few combinations of topics are shared by very many readers.
-    return frozenset(int(part) for part in joined.split(","))

@@ -28,9 +28,10 @@ def figures(issue: Issue) -> Figures:
     editions, left_out, readers, after = set[str](), Counter[str](), 0, 0
     now, limit = clock.now(), settings.current().planning_page
     while page := matching.page(matcher, after=after, limit=limit, at=now):
-        editions.update(found.key for _, found in page.chosen)
-        left_out.update(page.left_out)
-        readers += len(page.chosen)
+        judged = matching.judge(matcher, page.readers.subquery())
+        editions.update(found.key for found in judged.chosen.values())
+        left_out.update(judged.left_out)
+        readers += sum(judged.readers.values())
         after = page.last_id
     if waiting := readership.unconfirmed(issue.newsletter_id):
         left_out[UNCONFIRMED] = waiting

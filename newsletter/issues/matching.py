@@ -1,13 +1,16 @@
 """Which reader gets which selection of an issue: the one judgement that figures and planning share."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from typing import Any
 
-from newsletter import settings
+from sqlalchemy import FromClause, Select, func, select
+
+from newsletter import db, settings
 from newsletter.audience import readership
-from newsletter.audience.readership import Reader
 from newsletter.issues import received, selection
 from newsletter.issues.freezing import Content, FrozenStory
 from newsletter.issues.models import Issue
@@ -16,8 +19,6 @@ from newsletter.issues.selection import Pool, Profile, Selection, Sizes, Story
 from newsletter.publication.models import NewsletterKind
 
 NOTHING_NEW = "nothing_new"
-
-_Key = tuple[frozenset[int], frozenset[int], frozenset[int]]
 
 
 @dataclass
@@ -29,15 +30,31 @@ class Matcher:
     pool: Pool
     sizes: Sizes
     may_repeat: bool
-    _selections: dict[_Key, Selection] = field(default_factory=dict)
+    _selections: dict[Profile, Selection] = field(default_factory=dict)
+
+    @cached_property
+    def offered_ids(self) -> frozenset[int]:
+        """The articles it can bring at all."""
+        return frozenset(story.id for story in (*self.pool.stories, *self.pool.evergreens))
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of readers judged: who gets what, and how many get nothing, by reason."""
+    """The readers up to `last_id` as a query: reader_id, address, address_key, signature.
+
+    Readers of one signature are alike in all that decides what they get: topics, what they had, why not.
+    """
 
     last_id: int
-    chosen: Sequence[tuple[Reader, Selection]]
+    readers: Select[Any]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A page of readers judged: which selection each signature gets, how many have it, and who gets nothing."""
+
+    chosen: Mapping[str, Selection]
+    readers: Mapping[str, int]
     left_out: Mapping[str, int]
 
 
@@ -59,37 +76,65 @@ def pool(content: Content) -> Pool:
 
 
 def page(matcher: Matcher, *, after: int, limit: int, at: datetime) -> Page | None:
-    """Judge the next `limit` readers whose id is above `after`, as of now; None when there are no more."""
-    readers = readership.page(matcher.newsletter_id, after=after, limit=limit, at=at)
-    if not readers:
+    """The next `limit` readers whose id is above `after`, as of now; None when there are no more."""
+    last_id = readership.page_end(matcher.newsletter_id, after=after, limit=limit)
+    if last_id is None:
         return None
-    offered = {story.id for story in (*matcher.pool.stories, *matcher.pool.evergreens)}
-    brought = received.editions_with(offered, except_issue_id=matcher.issue_id)
-    got = received.by_reader(brought, first_id=readers[0].id, last_id=readers[-1].id)
-    chosen: list[tuple[Reader, Selection]] = []
-    left_out = Counter[str]()
-    for reader in readers:
-        found = None if reader.reason else _selection(matcher, reader, got.get(reader.id, frozenset()), brought)
+    found = readership.between(matcher.newsletter_id, after=after, last_id=last_id, at=at).subquery()
+    run_ids = received.runs_with(matcher.offered_ids, except_issue_id=matcher.issue_id)
+    had = received.editions_of(found.c.reader_id, run_ids)
+    signature = found.c.topics.concat("|").concat(found.c.reason).concat("|").concat(had)
+    return Page(last_id, select(found.c.reader_id, found.c.address, found.c.address_key, signature.label("signature")))
+
+
+def judge(matcher: Matcher, readers: FromClause) -> Judgement:
+    """What the readers of a page (its query's rows, or a table that holds them) get, one judgement a signature."""
+    rows = db.session.execute(select(readers.c.signature, func.count()).group_by(readers.c.signature)).all()
+    signs = [(signature, _Sign.read(signature, matcher.newsletter_id), count) for signature, count in rows]
+    brought = received.brought({each for _, sign, _ in signs for each in sign.edition_ids})
+    chosen: dict[str, Selection] = {}
+    counts, left_out = dict[str, int](), Counter[str]()
+    for signature, sign, count in signs:
+        found = None if sign.reason else _selection(matcher, sign, brought)
         if found and found.sections:
-            chosen.append((reader, found))
+            chosen[signature], counts[signature] = found, count
         else:
-            left_out[reader.reason or NOTHING_NEW] += 1
-    return Page(readers[-1].id, chosen, left_out)
+            left_out[sign.reason or NOTHING_NEW] += count
+    return Judgement(chosen, counts, left_out)
 
 
-def _selection(
-    matcher: Matcher, reader: Reader, edition_ids: frozenset[int], brought: Mapping[int, Brought]
-) -> Selection:
-    key = (reader.topic_ids, reader.taken_ids, edition_ids)
-    if key not in matcher._selections:
-        profile = Profile(
-            reader.topic_ids,
-            reader.taken_ids,
-            frozenset[int]().union(*(brought[each].had_ids for each in edition_ids)),
-            frozenset[int]().union(*(brought[each].shown_ids for each in edition_ids)),
+@dataclass(frozen=True)
+class _Sign:
+    """A signature taken apart."""
+
+    topic_ids: frozenset[int]
+    taken_ids: frozenset[int]
+    reason: str
+    edition_ids: Sequence[int]
+
+    @staticmethod
+    def read(signature: str, newsletter_id: int) -> "_Sign":
+        topics, reason, editions = signature.split("|")
+        edition_ids = [int(each) for each in editions.split(",")] if editions else []
+        return _Sign(*readership.taken(topics, newsletter_id), reason, edition_ids)
+
+
+def _selection(matcher: Matcher, sign: _Sign, brought: Mapping[int, Brought]) -> Selection:
+    profile = Profile(
+        sign.topic_ids,
+        sign.taken_ids,
+        matcher.offered_ids.intersection(_all(brought[each].had_ids for each in sign.edition_ids)),
+        matcher.offered_ids.intersection(_all(brought[each].shown_ids for each in sign.edition_ids)),
+    )
+    if profile not in matcher._selections:
+        matcher._selections[profile] = selection.select(
+            matcher.pool, profile, matcher.sizes, may_repeat=matcher.may_repeat
         )
-        matcher._selections[key] = selection.select(matcher.pool, profile, matcher.sizes, may_repeat=matcher.may_repeat)
-    return matcher._selections[key]
+    return matcher._selections[profile]
+
+
+def _all(sets: Iterable[frozenset[int]]) -> frozenset[int]:
+    return frozenset[int]().union(*sets)
 
 
 def _stories(frozen: Sequence[FrozenStory]) -> tuple[Story, ...]:

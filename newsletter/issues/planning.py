@@ -5,29 +5,50 @@ reader twice because each page is judged again in the very transaction that adds
 take turns in the whole installation.
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, func, insert, select, text, update
 
-from newsletter import clock, db, errors, settings
+from newsletter import clock, db, errors, milestones, settings
 from newsletter.articles.models import Article
 from newsletter.audience import readership
 from newsletter.issues import figuring, freezing, lifecycle, matching, plates, runs
 from newsletter.issues.freezing import Content
-from newsletter.issues.matching import Matcher, Page
+from newsletter.issues.matching import Judgement, Matcher, Page
 from newsletter.issues.models import Edition, EditionArticle, EditionPart, Issue, IssueState, OccurrenceState
 from newsletter.issues.plates import Pressed
 from newsletter.issues.selection import Selection
 from newsletter.outbox import queue
 from newsletter.outbox.models import Run, RunState
-from newsletter.outbox.queue import Planned
+from newsletter.outbox.paging import Pace
 
 # Any fixed number: the key of PostgreSQL's advisory lock by which planning takes turns. On SQLite the write lock does.
 _TURN = 7_311_903_456
+
+# A page of readers and what was chosen for each signature, while their transaction lasts. Held in the database, a
+# million readers never become a million Python objects; held at all, the readers judged are the readers written to.
+_TEMPORARY = MetaData()
+_PAGE = Table(
+    "planning_page",
+    _TEMPORARY,
+    Column("reader_id", Integer, primary_key=True, autoincrement=False),
+    Column("address", Text),
+    Column("address_key", Text),
+    Column("signature", Text),
+    prefixes=["TEMPORARY"],
+)
+_CHOICE = Table(
+    "planning_choice",
+    _TEMPORARY,
+    Column("signature", Text, primary_key=True),
+    Column("edition_id", Integer),
+    prefixes=["TEMPORARY"],
+)
 
 
 @dataclass
@@ -40,7 +61,7 @@ class _Work:
     matcher: Matcher
     dated_at: datetime
     is_automatic: bool
-    after: int
+    pace: Pace
     pressed: dict[str, Pressed] = field(default_factory=dict)
 
 
@@ -80,7 +101,7 @@ def _begin(issue_id: int) -> _Work | None:
         raise errors.Conflict(f"Only an approved issue can be sent. This issue is {shown}.")
     content = freezing.content(issue)
     _refuse_withdrawn(issue, content)
-    run = runs.open_for(issue)
+    runs.open_for(issue)
     work = _Work(
         issue_id,
         issue.frozen_hash,
@@ -88,9 +109,10 @@ def _begin(issue_id: int) -> _Work | None:
         matching.matcher(issue, content),
         issue.send_at or clock.now(),
         issue.is_automatic,
-        run.planned_to_id,
+        Pace(settings.current().planning_page),
     )
     db.session.commit()
+    milestones.reached("plan.begin")
     return work
 
 
@@ -100,10 +122,14 @@ def _plan_page(work: _Work) -> bool:
         run = _turn(work)
         if run is None:
             return False
+        began = time.monotonic()
         # Another planner of this issue may have been faster; we go on from where it is.
-        work.after = run.planned_to_id
-        page = _judge(work)
-        missing = _missing(work, page) if page else []
+        page = matching.page(work.matcher, after=run.planned_to_id, limit=work.pace.limit, at=clock.now())
+        if page is None:
+            db.session.rollback()
+            return False
+        judged = _judge(work, page)
+        missing = _missing(work, judged)
         if not missing:
             break
         # Rendering and pressing take longer than all the rest: nobody waits for them. What readers have had may change
@@ -113,18 +139,22 @@ def _plan_page(work: _Work) -> bool:
             work.pressed[selection.key] = plates.cast(
                 work.issue_id, work.content, selection, dated_at=work.dated_at, is_automatic=work.is_automatic
             )
-    if page:
-        _store(work, run, page)
+    _store(work, run, page, judged)
     db.session.commit()
-    return page is not None
+    milestones.reached("plan.page")
+    work.pace.after(time.monotonic() - began)
+    return True
 
 
 def _finish(work: _Work) -> bool:
     """Release the run and the issue in one commit; False when readers came meanwhile, or somebody else released it."""
+    waiting = readership.unconfirmed(work.matcher.newsletter_id)
+    db.session.rollback()
+    milestones.reached("plan.before_release")
     run = _turn(work)
     if run is None:
         return False
-    if readership.page(work.matcher.newsletter_id, after=run.planned_to_id, limit=1, at=clock.now()):
+    if readership.page_end(work.matcher.newsletter_id, after=run.planned_to_id, limit=1):
         db.session.rollback()
         return False
     issue = db.session.get_one(Issue, work.issue_id)
@@ -133,23 +163,27 @@ def _finish(work: _Work) -> bool:
     if counted != run.planned:
         db.session.rollback()
         raise errors.Conflict(f"The editions count {counted} readers, but {run.planned} messages are planned.")
-    if waiting := readership.unconfirmed(issue.newsletter_id):
+    if waiting:
         issue.left_out = {**issue.left_out, figuring.UNCONFIRMED: waiting}
     lifecycle.released(issue, actor="outbox")
     if issue.occurrence:
         issue.occurrence.state = OccurrenceState.DONE
     queue.release(run)
     db.session.commit()
+    milestones.reached("plan.after_release")
     return True
 
 
-def _judge(work: _Work) -> Page | None:
-    return matching.page(work.matcher, after=work.after, limit=settings.current().planning_page, at=clock.now())
+def _judge(work: _Work, page: Page) -> Judgement:
+    """Hold the page in a table of this transaction, and judge what stands there."""
+    _TEMPORARY.create_all(db.session.connection(), checkfirst=False)
+    db.session.execute(insert(_PAGE).from_select(list(_PAGE.c.keys()), page.readers))
+    return matching.judge(work.matcher, _PAGE)
 
 
-def _missing(work: _Work, page: Page) -> list[Selection]:
+def _missing(work: _Work, judged: Judgement) -> list[Selection]:
     """The page's selections that are neither pressed here nor stored by anybody."""
-    wanted = {selection.key: selection for _, selection in page.chosen if selection.key not in work.pressed}
+    wanted = {each.key: each for each in judged.chosen.values() if each.key not in work.pressed}
     stored = _stored(work.issue_id, wanted)
     return [selection for key, selection in wanted.items() if key not in stored]
 
@@ -163,6 +197,8 @@ def _turn(work: _Work) -> Run | None:
     """Wait for our turn and make sure the issue is still what we plan; None when it was released meanwhile."""
     if db.session.get_bind().dialect.name == "postgresql":
         db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TURN})
+        # Compiling a page's query takes longer than running it.
+        db.session.execute(text("SET LOCAL jit = off"))
     issue = _locked(work.issue_id)
     run = runs.find(issue)
     if issue.state is IssueState.RELEASED:
@@ -177,19 +213,33 @@ def _turn(work: _Work) -> Run | None:
     return run
 
 
-def _store(work: _Work, run: Run, page: Page) -> None:
-    by_key = {selection.key: selection for _, selection in page.chosen}
+def _store(work: _Work, run: Run, page: Page, judged: Judgement) -> None:
+    by_key = {selection.key: selection for selection in judged.chosen.values()}
     ids = _stored(work.issue_id, by_key)
     for key in by_key.keys() - ids.keys():
         ids[key] = _store_edition(work, by_key[key])
-    rows = [Planned(reader.id, reader.address, ids[selection.key]) for reader, selection in page.chosen]
-    if queue.add(run, rows) != len(rows):
-        raise errors.Conflict("A reader was about to be planned twice. Nothing was sent.")
-    _count_readers(rows)
+    edition_ids = {signature: ids[selection.key] for signature, selection in judged.chosen.items()}
+    if _add(run, edition_ids) != sum(judged.readers.values()):
+        raise errors.Conflict("The messages of a page are not as many as its readers. Nothing was sent.")
+    _count_readers(edition_ids, judged.readers)
     issue = db.session.get_one(Issue, work.issue_id)
-    issue.left_out = dict(Counter(issue.left_out) + Counter(page.left_out))
-    run.planned_to_id = work.after = page.last_id
+    issue.left_out = dict(Counter(issue.left_out) + Counter(judged.left_out))
+    run.planned_to_id = page.last_id
     db.session.flush()
+    _TEMPORARY.drop_all(db.session.connection(), checkfirst=False)
+
+
+def _add(run: Run, edition_ids: Mapping[str, int]) -> int:
+    """Write the messages of the page held; how many."""
+    if not edition_ids:
+        return 0
+    rows = [{"signature": signature, "edition_id": edition_id} for signature, edition_id in edition_ids.items()]
+    db.session.execute(insert(_CHOICE), rows)
+    # Looked up, not joined: SQLite would walk the choices first and write the messages all over the index.
+    chosen = select(_CHOICE.c.edition_id).where(_CHOICE.c.signature == _PAGE.c.signature).scalar_subquery()
+    held = select(_PAGE.c.reader_id, _PAGE.c.address, _PAGE.c.address_key, chosen.label("ref")).subquery()
+    columns = (held.c.reader_id.label("recipient_id"), held.c.address, held.c.address_key, held.c.ref)
+    return queue.add_from(run, select(*columns).where(held.c.ref.is_not(None)).order_by(held.c.reader_id))
 
 
 def _store_edition(work: _Work, selection: Selection) -> int:
@@ -210,9 +260,11 @@ def _store_edition(work: _Work, selection: Selection) -> int:
     return edition.id
 
 
-def _count_readers(rows: list[Planned]) -> None:
+def _count_readers(edition_ids: Mapping[str, int], readers: Mapping[str, int]) -> None:
     table: Any = Edition.__table__
-    counted = Counter(row.ref for row in rows)
+    counted = Counter[int]()
+    for signature, edition_id in edition_ids.items():
+        counted[edition_id] += readers[signature]
     if counted:
         db.session.execute(
             update(table).where(table.c.id == bindparam("edition")).values(readers=table.c.readers + bindparam("new")),

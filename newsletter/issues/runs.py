@@ -5,7 +5,7 @@ from sqlalchemy import delete
 from newsletter import db, settings
 from newsletter.issues.models import Edition, EditionArticle, Issue
 from newsletter.outbox import queue
-from newsletter.outbox.models import Message, Policy, Run, RunState
+from newsletter.outbox.models import Policy, Run
 
 KIND = "issue"
 
@@ -24,11 +24,8 @@ def find(issue: Issue) -> Run | None:
 def discard(issue: Issue) -> None:
     """Forget what was planned for an issue that is not released: its messages, editions and run."""
     run = find(issue)
-    if run is not None and run.state is not RunState.PLANNING:
+    if run is not None and not queue.discard(run):
         return
-    if run is not None:
-        db.session.execute(delete(Message).where(Message.run_id == run.id))
-        db.session.delete(run)
     # The children by hand: SQLite and PostgreSQL would cascade, but a million rows are not to be loaded first.
     editions = Edition.__table__.select().with_only_columns(Edition.id).where(Edition.issue_id == issue.id)
     db.session.execute(delete(EditionArticle).where(EditionArticle.edition_id.in_(editions)))

@@ -7,15 +7,36 @@ from datetime import datetime, timedelta
 from email.utils import parseaddr
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Insert, Table, Update, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Delete,
+    Insert,
+    Select,
+    String,
+    Subquery,
+    Table,
+    Update,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy import cast as cast_sql
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter import clock, db, errors, settings
-from newsletter.outbox import states, suppression
+from newsletter.outbox import sql, states, suppression
 from newsletter.outbox.models import Message, MessageState, Policy, Run, RunState, SuppressionReason
 
 SUPPRESSED = "suppressed"
 UNSUBSCRIBED = "unsubscribed"
+
+# The kind of a run that was forgotten; nothing looks for it but `clear_discarded`.
+DISCARDED = "discarded"
 
 
 @dataclass(frozen=True)
@@ -76,6 +97,20 @@ def add(run: Run, rows: Sequence[Planned]) -> int:
     return added
 
 
+def add_from(run: Run, query: Select[Any]) -> int:
+    """Plan a message for each row (recipient_id, address, address_key, ref) of a query, as `add` would; how many.
+
+    The database does it alone: 3 us a message on SQLite. A recipient the run has already is an IntegrityError.
+    """
+    _require(run, RunState.PLANNING, "Messages can be added only while the run is planned.")
+    names, columns = zip(*_planned(run.id, query.subquery()), strict=True)
+    statement = insert(Message).from_select(names, select(*columns))
+    added = _update(statement.execution_options(preserve_rowcount=True))
+    db.session.execute(update(Run).where(Run.id == run.id).values(planned=Run.planned + added))
+    db.session.refresh(run)
+    return added
+
+
 def release(run: Run) -> None:
     """Let a planned run's messages leave, in one update that counts them; raises Conflict when the count is off."""
     rows = select(func.count(Message.id)).where(Message.run_id == run.id).scalar_subquery()
@@ -105,15 +140,47 @@ def resume(run: Run) -> None:
 
 
 def cancel(run: Run) -> None:
-    """End a run: what has not begun to leave is cancelled; a message whose body is on the wire gets its outcome."""
+    """End a run at once: what has not begun to leave never will; a message whose body is on the wire gets its outcome.
+
+    Rows are marked up to a page here, and the rest by `ledger.finish_runs`; `counts` knows them as cancelled already.
+    """
     if not _move(run, states.origins(RunState.CANCELLED), RunState.CANCELLED, {"paused_reason": ""}, ~Run.is_stream):
         raise errors.Conflict(f"This can no longer be cancelled; it is {run.state}.")
-    _settle_unsent(Message.run_id == run.id, MessageState.CANCELLED, "")
+    most = settings.current().sweep_page
+    for state in ("'queued'", "'deferred'"):
+        page = select(Message.id).where(Message.run_id == run.id, Message.state == literal_column(state)).limit(most)
+        most -= _settle_unsent(Message.id.in_(page), MessageState.CANCELLED, "")
+    held = select(Message.id).where(Message.run_id == run.id, Message.claimed_by.is_not(None))
+    _settle_unsent(Message.id.in_(held), MessageState.CANCELLED, "")
+
+
+def discard(run: Run) -> bool:
+    """Forget a run that is only planned: at once nothing finds it, and its rows go in pages. False when it is not."""
+    if not _move(run, [RunState.PLANNING], RunState.CANCELLED, {"kind": DISCARDED, "ref": Run.id}):
+        return False
+    clear_discarded()
+    return True
+
+
+def clear_discarded() -> int:
+    """Delete a page of what discarded runs left behind; how many rows it was, 0 when there are no more."""
+    run_id = db.session.scalar(select(Run.id).filter_by(kind=DISCARDED).order_by(Run.id).limit(1))
+    if run_id is None:
+        return 0
+    most = settings.current().sweep_page
+    # By recipient, because there is an index for it.
+    page = select(Message.id).filter_by(run_id=run_id).order_by(Message.recipient_id).limit(most)
+    deleted = _update(delete(Message).where(Message.id.in_(page)))
+    if deleted < most:
+        deleted += _update(delete(Run).where(Run.id == run_id))
+    db.session.expire_all()
+    return deleted
 
 
 def cancel_for(recipient_id: int, kind: str = "issue", refs: Sequence[int] | None = None) -> int:
     """Skip what is queued for a reader who left: in the runs `refs` (issue ids) or all of the kind; how many it was."""
-    runs = select(Run.id).where(Run.kind == kind)
+    # A run that ended holds nothing to skip, and a reader's row in one that did not is found by its unique pair.
+    runs = select(Run.id).where(Run.kind == kind, Run.state.in_(_GOING_ON))
     if refs is not None:
         runs = runs.where(Run.ref.in_(refs))
     theirs = (Message.recipient_id == recipient_id) & Message.run_id.in_(runs)
@@ -126,21 +193,29 @@ def find_run(kind: str, ref: int = 0) -> Run | None:
 
 
 def counts(run: Run) -> dict[str, int]:
-    """How many messages of a run are in each state, every state named."""
-    statement = select(Message.state, func.count(Message.id)).where(Message.run_id == run.id).group_by(Message.state)
-    found: dict[MessageState, int] = dict(db.session.execute(statement).all())
-    return {state.value: found.get(state, 0) for state in MessageState}
+    """How many messages of a run are in each state, every state named, as of one instant."""
+    return counts_by_run([run.id])[run.id]
 
 
 def counts_by_run(run_ids: Sequence[int]) -> dict[int, dict[str, int]]:
-    """`counts` of many runs in one query, for lists."""
-    statement = (
-        select(Message.run_id, Message.state, func.count(Message.id))
-        .where(Message.run_id.in_(run_ids))
-        .group_by(Message.run_id, Message.state)
-    )
-    found = {(run_id, state): number for run_id, state, number in db.session.execute(statement)}
-    return {run_id: {state.value: found.get((run_id, state), 0) for state in MessageState} for run_id in run_ids}
+    """`counts` of many runs in one query, for lists.
+
+    What was sent is not counted but what is left of the planned, so that an issue of a million costs little to watch.
+    """
+    found: dict[int, dict[str, int]] = {run_id: {state.value: 0 for state in MessageState} for run_id in run_ids}
+    rows = db.session.execute(_COUNTED, {"ids": list(run_ids)}).all()
+    for run_id, state, number in rows:
+        if state in found[run_id]:
+            found[run_id][state] += number
+    for run_id, told, number in rows:
+        numbers = found[run_id]
+        if told == _PLANNED:
+            numbers[MessageState.SENT] += number - sum(numbers.values())
+        elif told == _STOPPED:
+            for unsent in _UNSENT:
+                numbers[MessageState.CANCELLED] += numbers[unsent]
+                numbers[unsent] = 0
+    return found
 
 
 def _stream(kind: str, *, policy: Policy, lifetime: timedelta, priority: int) -> Run:
@@ -165,6 +240,41 @@ def _run(kind: str, ref: int, state: RunState, *, policy: Policy, lifetime: time
     }
     db.session.execute(_insert(Run).values(values).on_conflict_do_nothing())
     return db.session.scalars(select(Run).filter_by(kind=kind, ref=ref)).one()
+
+
+def _planned(run_id: int, query: Subquery) -> list[tuple[str, ColumnElement[Any]]]:
+    """The columns of new messages and what they hold, as `_row` does it for one."""
+    now, key = clock.now(), query.c.address_key
+    return [
+        ("run_id", literal(run_id)),
+        ("recipient_id", query.c.recipient_id),
+        ("ref", query.c.ref),
+        ("address", query.c.address),
+        ("address_key", key),
+        # What follows the last @: what is left when everything but an @ may be stripped from the end.
+        ("domain", func.substr(key, func.length(func.rtrim(key, func.replace(key, "@", ""))) + 1)),
+        ("despite_bounce", literal(value=False)),
+        (
+            "message_id",
+            literal(f"<{run_id}.").concat(
+                cast_sql(query.c.recipient_id, String).concat(".").concat(_noise()).concat(f"@{_sender_domain()}>")
+            ),
+        ),
+        ("state", literal(MessageState.QUEUED, Message.__table__.c.state.type)),
+        ("due_at", literal(now, Message.__table__.c.due_at.type)),
+        ("attempts", literal(0)),
+        ("doubts", literal(0)),
+        ("last_phase", literal("")),
+        ("last_reply", literal("")),
+        ("created_at", literal(now, Message.__table__.c.created_at.type)),
+    ]
+
+
+def _noise() -> ColumnElement[str]:
+    """Letters nobody can guess, made by the database for each row (random(), on either, can be)."""
+    if db.session.get_bind().dialect.name == "postgresql":
+        return func.replace(cast_sql(func.gen_random_uuid(), String), "-", "")
+    return func.lower(func.hex(func.randomblob(8)))
 
 
 def _row(run_id: int, planned: Planned, now: datetime) -> dict[str, Any]:
@@ -225,13 +335,42 @@ def _require(run: Run, state: RunState, sentence: str) -> None:
 
 
 def _settle_unsent(which: ColumnElement[bool], state: MessageState, reason: str) -> int:
-    unsent = [MessageState.QUEUED, MessageState.DEFERRED, MessageState.CLAIMED]
-    statement = update(Message).where(which, Message.state.in_(unsent))
+    statement = update(Message).where(which, Message.state.in_(_UNSENT))
     moved = _update(statement.values(state=state, last_reply=reason, claimed_by=None, settled_at=clock.now()))
     db.session.expire_all()
     return moved
 
 
-def _update(statement: Update) -> int:
+def _update(statement: Update | Delete | Insert) -> int:
     result = db.session.execute(statement, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", result).rowcount
+
+
+# What has not begun to leave; of a run that goes on, it will.
+_UNSENT = (MessageState.QUEUED, MessageState.DEFERRED, MessageState.CLAIMED)
+_GOING_ON = (RunState.PLANNING, RunState.RUNNING, RunState.PAUSED)
+
+# One statement is one snapshot: the numbers belong together at any moment. Each part has a partial index of its own;
+# only streams, which nobody watches, are counted row by row.
+_PLANNED, _STOPPED = "planned", "stopped"
+_COUNTED = sql.statement("""
+    SELECT run_id, state, count(*) AS number FROM message
+     WHERE run_id IN :ids AND state = 'queued' GROUP BY run_id, state
+    UNION ALL
+    SELECT run_id, state, count(*) FROM message
+     WHERE run_id IN :ids AND state = 'deferred' GROUP BY run_id, state
+    UNION ALL
+    SELECT run_id, state, count(*) FROM message
+     WHERE run_id IN :ids AND claimed_by IS NOT NULL AND state IN ('claimed', 'sending') GROUP BY run_id, state
+    UNION ALL
+    SELECT run_id, state, count(*) FROM message
+     WHERE run_id IN :ids AND state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled')
+     GROUP BY run_id, state
+    UNION ALL
+    SELECT message.run_id, message.state, count(*) FROM message JOIN run ON run.id = message.run_id AND run.is_stream
+     WHERE message.run_id IN :ids AND message.state = 'sent' GROUP BY message.run_id, message.state
+    UNION ALL
+    SELECT id, 'planned', planned FROM run WHERE id IN :ids AND NOT is_stream
+    UNION ALL
+    SELECT id, 'stopped', 1 FROM run WHERE id IN :ids AND state = 'cancelled'
+""")

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from newsletter import clock, db, limits
 from newsletter.audience import signup
-from newsletter.outbox import ledger, throttle, workers
+from newsletter.outbox import ledger, paging, queue, throttle, workers
 
 _Result = TypeVar("_Result")
 
@@ -20,6 +20,14 @@ def recover_workers() -> int:
 def expire_messages() -> int:
     """Give up messages older than their run allows."""
     return _on_ledger(ledger.expire)
+
+
+def clear_discarded() -> int:
+    """Delete the messages that were planned and forgotten, page by page."""
+    cleared = 0
+    for page in paging.pages(queue.clear_discarded):
+        cleared += page
+    return cleared
 
 
 def finish_runs() -> int:
@@ -49,6 +57,7 @@ def forget_paces() -> int:
 STEPS: dict[str, Callable[[], int]] = {
     "dead_workers": recover_workers,
     "expired_messages": expire_messages,
+    "discarded_messages": clear_discarded,
     "finished_issues": finish_runs,
     "unconfirmed_signups": delete_unconfirmed,
     "buckets": empty_buckets,

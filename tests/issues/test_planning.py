@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, func, select, update
 
-from newsletter import db, errors, invariants, settings
+from newsletter import db, errors, invariants, milestones, settings
 from newsletter.audience.models import Subscriber, Subscription, SubscriptionState
 from newsletter.issues import composing, editions, freezing, lifecycle, planning, progress, received, runs
 from newsletter.issues.models import Edition, EditionPart, Issue, IssueState
@@ -203,25 +203,24 @@ def test_nothing_leaves_before_all_is_planned_and_planning_goes_on_where_it_stop
     daily = newsletter()
     article("music")
     readers = [reader("music", of=daily) for _ in range(8)]
-    (issue_id,), add, pages = approved(daily), queue.add, []
+    (issue_id,), pages = approved(daily), []
 
-    def dying(run, rows):
-        pages.append(len(rows))
+    def dying(run, query, add=queue.add_from):
+        pages.append(add(run, query))
         if len(pages) == 3:
             raise RuntimeError("power cut")
-        return add(run, rows)
+        return pages[-1]
 
-    monkeypatch.setattr(queue, "add", dying)
+    monkeypatch.setattr(queue, "add_from", dying)
     with pytest.raises(RuntimeError):
         planning.release(issue_id)
     db.session.rollback()
     issue = db.session.get(Issue, issue_id)
     assert (lifecycle.shown_state(issue), runs.find(issue).state) == ("scheduled", RunState.PLANNING)
-    monkeypatch.setattr(queue, "add", add)
     planning.release(issue_id)
     planning.release(issue_id)
     assert world.brought(issue_id).keys() == {each.id for each in readers}
-    assert pages == [3, 3, 2]
+    assert pages == [3, 3, 2, 2]
     assert_once()
 
 
@@ -283,6 +282,10 @@ def test_whatever_happens_nobody_gets_an_article_twice_and_everybody_gets_what_i
     for _ in range(14):
         story.go_on()
     assert_once()
+
+
+class PowerCut(Exception):
+    """What ends a planner's process."""
 
 
 class Story:
@@ -373,19 +376,25 @@ class Story:
         return ids
 
     def _die_in(self, issue_id):
-        add, left = queue.add, [self.dice.randint(1, 3)]
+        """A planner dies at a milestone, or in the middle of a page."""
+        left = [self.dice.randint(1, 4)]
 
-        def dying(run, rows):
+        def dying(name, *_):
             left[0] -= 1
             if not left[0]:
-                raise RuntimeError("power cut")
-            return add(run, rows)
+                raise PowerCut(name)
+
+        def add(run, query, add=queue.add_from):
+            added = add(run, query)
+            dying("page")
+            return added
 
         with self.monkeypatch.context() as patch:
-            patch.setattr(queue, "add", dying)
+            patch.setattr(queue, "add_from", add)
+            patch.setattr(milestones, "hook", dying)
             try:
                 planning.release(issue_id)
-            except RuntimeError:
+            except PowerCut:
                 db.session.rollback()
 
     def _check(self, issue_id, before):
@@ -429,4 +438,4 @@ def test_planning_walks_readers_in_pages_with_few_statements(room):
 
     planning.release(issue_id)
     assert db.session.scalar(select(func.count(Message.id))) == 30
-    assert len(statements) < 70
+    assert len(statements) < 80
