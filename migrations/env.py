@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from newsletter import schema
 from newsletter.models import TABLES
 
 connection = context.config.attributes["connection"]
@@ -10,6 +11,7 @@ context.configure(
     target_metadata=TABLES,
     render_as_batch=connection.dialect.name == "sqlite",
     compare_type=True,
+    include_name=schema.is_ours,
     # Revisions speak of our own types as db.UtcDateTime.
     user_module_prefix="db.",
 )

@@ -1,4 +1,4 @@
-"""The wiring: settings, database, doors, commands and composers put together into one Flask application."""
+"""The wiring: settings, database, doors, commands, composers and jobs put together into one Flask application."""
 
 from flask import Flask
 
@@ -8,6 +8,7 @@ from newsletter.audience import signup
 from newsletter.cli import commands
 from newsletter.issues import runs, wire
 from newsletter.outbox import composers
+from newsletter.scheduler import work
 from newsletter.staff import letters as editor_letters
 from newsletter.staff import notices
 from newsletter.web import errors, security, transactions
@@ -23,6 +24,7 @@ def create_app(chosen: settings.Settings | None = None) -> Flask:
     app = Flask("newsletter", root_path=str(settings.ROOT), template_folder="templates", static_folder="static")
     db.init_app(app)
     _register_composers()
+    work.register()
     _open_doors(app)
     app.cli.add_command(commands.newsletter)
     return app

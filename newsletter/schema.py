@@ -51,6 +51,11 @@ def is_current(connection: Connection) -> bool:
     return _revision(connection) == _scripts().get_current_head()
 
 
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Whether the models answer for a thing of the database (Alembic's include_name); procrastinate's tables do not."""
+    return kind != "table" or not (name or "").startswith("procrastinate_")
+
+
 def _run(engine: Engine, act: Callable[[Config], None]) -> None:
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":

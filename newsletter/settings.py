@@ -29,6 +29,11 @@ class Settings:
     secret_key: str = _row("", "signs links and sessions; at least 32 characters; development makes its own")
     secret_key_fallbacks: tuple[str, ...] = _row((), "older secret keys, comma-separated, still accepted in links")
     database_url: str = _row("", "sqlite:///... or postgresql+psycopg://...; default a file in the instance folder")
+    engine: str = _row(
+        "embedded",
+        "who does background jobs: embedded (the scheduler, on its machine) or procrastinate (workers on any number of "
+        "machines; PostgreSQL only)",
+    )
     base_url: str = _row("", "where readers reach this service; all links are built from it")
     smtp_url: str = _row(
         "", "smtp://user:pass@host:port?tls=none|starttls or smtps://...; unset in development: a folder"
@@ -174,6 +179,18 @@ class Settings:
     tick_interval: timedelta = _row(timedelta(seconds=2), "how often the scheduler looks for issues that are due")
     sweep_interval: timedelta = _row(timedelta(seconds=30), "how often dead workers and expired messages are swept")
 
+    # background jobs
+    issue_jobs: int = _row(
+        2, "issues composed, planned or released by one process at the same time; more only share its core"
+    )
+    job_tries: int = _row(5, "tries after which a job that fails is left to the next tick")
+    job_retry_first: timedelta = _row(timedelta(seconds=1), "wait after a job failed first; doubles each time")
+    job_retry_most: timedelta = _row(timedelta(minutes=2), "longest wait between two tries of a job")
+    job_silence: timedelta = _row(
+        timedelta(seconds=30), "a jobs worker silent this long is dead, and what it did is deferred anew"
+    )
+    job_history: timedelta = _row(timedelta(days=7), "jobs that failed for good are kept this long to be looked at")
+
     @property
     def is_development(self) -> bool:
         return self.env == "development"
@@ -268,12 +285,22 @@ def _complete(values: dict[str, Any]) -> Settings:
     rates_of(values.get("domain_rates", ()))
     if values.get("relay_rate", 0) < 0:
         raise ConfigurationError("NEWSLETTER_RELAY_RATE must be a number of messages a second, or 0 for no limit.")
+    _check_engine(values.get("engine", Settings.engine), values["database_url"])
     for network in values.get("trusted_proxies", ()):
         try:
             ipaddress.ip_network(network)
         except ValueError:
             raise ConfigurationError(f"NEWSLETTER_TRUSTED_PROXIES holds {network!r}, which is not a network.") from None
     return Settings(**values)
+
+
+def _check_engine(engine: str, database_url: str) -> None:
+    if engine not in ("embedded", "procrastinate"):
+        raise ConfigurationError("NEWSLETTER_ENGINE must be embedded or procrastinate.")
+    if engine == "procrastinate" and not database_url.startswith("postgresql"):
+        raise ConfigurationError(
+            "NEWSLETTER_ENGINE=procrastinate needs a PostgreSQL database in NEWSLETTER_DATABASE_URL."
+        )
 
 
 def _complete_for_development(values: dict[str, Any]) -> None:

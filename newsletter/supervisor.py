@@ -1,87 +1,25 @@
 """The processes of `python app.py`: web, scheduler and delivery worker, started, watched and stopped together."""
 
 import argparse
-import ctypes
+import functools
 import os
-import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from types import FrameType
+from dataclasses import dataclass
 from urllib.request import urlopen
 
-from newsletter import db, errors, factory, schema, settings
+from newsletter import children, db, errors, factory, schema, settings
+from newsletter.children import Child, Family
 from newsletter.demo import loading
 from newsletter.publication import legal, newsletters
 from newsletter.staff import editors
 
 START_TIME = 90.0  # seconds the web server has to answer
+EARLY = 1.5  # a child that ends within this many seconds has failed to start
 STOP_TIME = 30.0  # seconds the children have to finish the message in flight (delivery.md 2.5)
-EARLY = 3.0  # a child that ends within this many seconds of the first start has failed to start
-LONGEST_BACKOFF = 60.0
-
-
-@dataclass
-class Child:
-    """One child process and how often it had to be started again."""
-
-    name: str
-    arguments: Sequence[str]
-    process: "subprocess.Popen[bytes] | None" = None
-    failures: int = 0
-    started_at: float = 0.0
-    restart_at: float | None = None
-
-
-@dataclass
-class Supervisor:
-    """Watches the children until told to stop."""
-
-    children: list[Child]
-    stopping: bool = field(default=False)
-
-    def run(self, settled: "Announcement") -> int:
-        """Start all, announce once the web server answers, watch; the exit code of the whole."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._stop)
-        for child in self.children:
-            _start(child)
-        try:
-            if failed := self._wait_for_start(settled.probe):
-                if not self.stopping:
-                    print(f"The {failed} did not start, so everything was stopped.", file=sys.stderr)
-                return 0 if self.stopping else 1
-            settled.print()
-            self._watch()
-            return 0
-        finally:
-            _stop_all(self.children)
-
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self.stopping = True
-
-    def _wait_for_start(self, probe: str) -> str:
-        """The name of what failed to start, or nothing once the web server answers and the others live."""
-        begun, answered = time.monotonic(), False
-        while time.monotonic() - begun < START_TIME:
-            for child in self.children:
-                if self.stopping or (child.process and child.process.poll() is not None):
-                    return child.name
-            answered = answered or _answers(probe)
-            if answered and time.monotonic() - begun > EARLY / 2:
-                return ""
-            time.sleep(0.1)
-        return "web server"
-
-    def _watch(self) -> None:
-        while not self.stopping:
-            for child in self.children:
-                _restart_when_ended(child)
-            time.sleep(0.2)
 
 
 @dataclass(frozen=True)
@@ -104,7 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except errors.NewsletterError as error:
         print(error.message, file=sys.stderr)
         return 1
-    return Supervisor(_children(chosen)).run(announcement)
+    family = Family(_children(chosen), stop_time=STOP_TIME)
+    failed = family.run(functools.partial(_wait_for_start, announcement))
+    if failed:
+        print(f"The {failed} did not start, so everything was stopped.", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _settings(arguments: Sequence[str] | None) -> settings.Settings:
@@ -199,63 +141,30 @@ def _children(chosen: settings.Settings) -> list[Child]:
         "--no-control-socket",
         "newsletter.factory:create_app()",
     ]
-    flask = [python, "-m", "flask", "--app", "newsletter.factory", "newsletter"]
     environment = {"NEWSLETTER_PORT": str(chosen.port)}
     os.environ.update(environment)
     return [
         Child("web server", web),
-        Child("scheduler", [*flask, "scheduler"]),
-        Child("delivery worker", [*flask, "worker"]),
+        Child("scheduler", children.command("scheduler")),
+        Child("delivery worker", children.command("worker")),
     ]
 
 
-def _start(child: Child) -> None:
-    child.process = subprocess.Popen(
-        child.arguments,
-        cwd=settings.ROOT,
-        stdin=subprocess.DEVNULL,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
-    )
-    child.started_at, child.restart_at = time.monotonic(), None
-
-
-def _die_with_parent() -> None:
-    # PR_SET_PDEATHSIG: were the supervisor killed outright, nobody else would stop the children.
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+def _wait_for_start(announcement: Announcement, family: Family) -> str:
+    """The name of what failed to start; or nothing, announced, once the web server answers and the others live."""
+    began_at, is_answering = time.monotonic(), False
+    while not family.is_stopping and time.monotonic() - began_at < START_TIME:
+        if ended := family.who_ended():
+            return ended
+        is_answering = is_answering or _answers(announcement.probe)
+        if is_answering and time.monotonic() - began_at > EARLY:
+            announcement.print()
+            return ""
+        time.sleep(0.1)
+    return "" if family.is_stopping else "web server"
 
 
 def _answers(probe: str) -> bool:
     with suppress(OSError), urlopen(probe, timeout=2) as answer:  # noqa: S310 - our own address
         return bool(answer.status == 200)
     return False
-
-
-def _restart_when_ended(child: Child) -> None:
-    now = time.monotonic()
-    if child.restart_at is not None:
-        if now >= child.restart_at:
-            _start(child)
-    elif child.process and child.process.poll() is not None:
-        # A child that had lived for a while gets its next start at once and the backoff anew.
-        child.failures = 0 if now - child.started_at > LONGEST_BACKOFF else child.failures + 1
-        wait = min(LONGEST_BACKOFF, 2.0**child.failures / 2)
-        print(
-            f"The {child.name} ended (code {child.process.returncode}); starting it again in {wait:.0f} s.",
-            file=sys.stderr,
-        )
-        child.restart_at = now + wait
-
-
-def _stop_all(children: list[Child]) -> None:
-    running = [child.process for child in children if child.process and child.process.poll() is None]
-    for process in running:
-        process.terminate()
-    deadline = time.monotonic() + STOP_TIME
-    for process in running:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.1, deadline - time.monotonic()))
-    for process in running:
-        if process.poll() is None:
-            process.kill()
-            process.wait()

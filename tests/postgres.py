@@ -5,6 +5,7 @@ import glob
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -30,62 +31,76 @@ def cluster() -> Iterator[str]:
     if url := os.environ.get("NEWSLETTER_TEST_DATABASE_URL"):
         yield url
         return
+    with private() as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def private() -> Iterator["Server"]:
+    """A running server nobody else uses, which may be stopped and started."""
     folder = tempfile.mkdtemp(prefix="newsletter-pg-")
-    server = _start(folder)
+    server = Server(folder)
     try:
-        yield f"postgresql+psycopg://postgres@127.0.0.1:{server[1]}/postgres"
+        server.start()
+        yield server
     finally:
-        server[0].terminate()
-        server[0].wait(timeout=30)
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start(folder: str) -> tuple["subprocess.Popen[bytes]", int]:
-    programs, port = binaries(), _free_port()
-    # The server refuses to run as root; Debian's package brings the user for it.
-    user = "postgres" if os.geteuid() == 0 else None
-    if user:
-        os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-    data = f"{folder}/data"
-    subprocess.run(
-        [f"{programs}/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
-        check=True,
-        user=user,
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-    )
-    server = subprocess.Popen(
-        [
-            f"{programs}/postgres",
-            "-D",
-            data,
-            "-p",
-            str(port),
-            "-k",
-            folder,
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-c",
-            "fsync=off",
-            "-c",
-            "full_page_writes=off",
-            "-c",
-            "max_connections=60",
-        ],
-        user=user,
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    for _ in range(300):
-        ready = subprocess.run(
-            [f"{programs}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"], check=False
+class Server:
+    """A cluster in a folder, and its server."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder, self.port = folder, _free_port()
+        self.url = f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
+        # The server refuses to run as root; Debian's package brings the user for it.
+        self._user = "postgres" if os.geteuid() == 0 else None
+        if self._user:
+            os.chown(folder, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
+        self._process: subprocess.Popen[bytes] | None = None
+        subprocess.run(
+            [
+                f"{binaries()}/initdb",
+                "-D",
+                f"{folder}/data",
+                *("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"),
+            ],
+            check=True,
+            user=self._user,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
         )
-        if ready.returncode == 0:
-            return server, port
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(0.05)
-    raise RuntimeError("PostgreSQL did not start")
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = ("listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off", "max_connections=60")
+        self._process = subprocess.Popen(
+            [
+                f"{binaries()}/postgres",
+                *("-D", f"{self.folder}/data", "-p", str(self.port), "-k", self.folder),
+                *(word for option in options for word in ("-c", option)),
+            ],
+            user=self._user,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        ask = [f"{binaries()}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-t", "1"]
+        for _ in range(300):
+            if subprocess.run(ask, check=False).returncode == 0:
+                return
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.05)
+        raise RuntimeError("PostgreSQL did not start")
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Stop it, cutting every connection; `at_once` like a crash, so that the next start recovers."""
+        if self._process is not None:
+            # SIGINT is a fast shutdown, SIGQUIT an immediate one.
+            self._process.send_signal(signal.SIGQUIT if at_once else signal.SIGINT)
+            self._process.wait(timeout=30)
+            self._process = None
 
 
 def _free_port() -> int:

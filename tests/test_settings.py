@@ -44,6 +44,8 @@ def test_production_refuses_to_start_without_what_it_needs(missing):
         ("NEWSLETTER_SMTP_URL", "http://relay"),
         ("NEWSLETTER_SMTP_URL", "smtp://relay.example:25"),
         ("NEWSLETTER_DATABASE_URL", "mysql://x"),
+        ("NEWSLETTER_ENGINE", "celery"),
+        ("NEWSLETTER_ENGINE", "procrastinate"),
         ("NEWSLETTER_FEED_INTERVAL", "soon"),
         ("NEWSLETTER_TRUSTED_PROXIES", "10.0.0.0/99"),
         ("NEWSLETTER_DEMO", "perhaps"),

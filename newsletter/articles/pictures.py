@@ -4,7 +4,7 @@ import hashlib
 import io
 import struct
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -37,20 +37,23 @@ def fetch_missing(limit: int = 20) -> int:
 
     One that cannot be had is tried again after settings.picture_retry while its article is younger than a day.
     """
-    now, retry = clock.now(), settings.current().picture_retry
-    failed_lately = exists().where(
-        Picture.source_url == Article.picture_url, ~Picture.renditions.any(), Picture.created_at > now - retry
-    )
+    articles = waiting(clock.now(), limit=limit)
+    urls = select(Article.id, Article.picture_url).where(Article.id.in_(articles)).order_by(Article.id.desc())
+    found = db.session.execute(urls).all()
+    db.session.commit()
+    return sum(_fetch(article_id, url) for article_id, url in found)
+
+
+def waiting(now: datetime, *, limit: int = 1) -> list[int]:
+    """Ids of articles whose picture is to be fetched, newest first."""
     failed = exists().where(Picture.source_url == Article.picture_url, ~Picture.renditions.any())
-    waiting = db.session.execute(
-        select(Article.id, Article.picture_url)
+    failed_lately = failed.where(Picture.created_at > now - settings.current().picture_retry)
+    query = (
+        select(Article.id)
         .where(Article.picture_id.is_(None), Article.picture_url != "", Article.withdrawn_at.is_(None))
         .where(~failed_lately, ~failed | (Article.seen_at > now - _YOUNG))
-        .order_by(Article.id.desc())
-        .limit(limit)
-    ).all()
-    db.session.commit()
-    return sum(_fetch(article_id, url) for article_id, url in waiting)
+    )
+    return list(db.session.scalars(query.order_by(Article.id.desc()).limit(limit)))
 
 
 def adopt(content: bytes, *, source_url: str | None = None) -> Picture:

@@ -29,7 +29,7 @@ from sqlalchemy import cast as cast_sql
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter import clock, db, errors, settings
-from newsletter.outbox import sql, states, suppression
+from newsletter.outbox import sql, states, suppression, watch
 from newsletter.outbox.models import Message, MessageState, Policy, Run, RunState, SuppressionReason
 
 SUPPRESSED = "suppressed"
@@ -70,6 +70,7 @@ def enqueue(  # noqa: PLR0913 - a message's own choices, each by name
     if not _may_write(address, despite_bounce=despite_bounce):
         row |= {"state": MessageState.SKIPPED, "last_reply": SUPPRESSED, "settled_at": row["created_at"]}
     db.session.execute(_insert(Message).values(row).on_conflict_do_nothing())
+    watch.wake(db.session.connection())
     return db.session.scalars(select(Message).filter_by(run_id=stream.id, recipient_id=recipient_id)).one()
 
 
@@ -118,6 +119,7 @@ def release(run: Run) -> None:
     values = {"released_at": now, "running_since": now}
     if not _move(run, [RunState.PLANNING], RunState.RUNNING, values, Run.planned == rows):
         raise errors.Conflict("The run is not completely planned, or is released already.")
+    watch.wake(db.session.connection())
 
 
 def pause(run: Run, reason: str) -> None:
@@ -137,6 +139,7 @@ def resume(run: Run) -> None:
     }
     if not _move(run, [RunState.PAUSED], RunState.RUNNING, values):
         raise errors.Conflict(f"Only what is paused can be resumed; this is {run.state}.")
+    watch.wake(db.session.connection())
 
 
 def cancel(run: Run) -> None:

@@ -4,6 +4,7 @@ APScheduler knows intervals only. What is due is read from the database by our o
 around daylight-saving changes, and two processes on one of its job stores both run the job.
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -14,36 +15,39 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask, current_app
 
-from newsletter import clock, db
-from newsletter.scheduler import jobs
-from newsletter.scheduler.jobs import Job
+from newsletter import clock, db, jobs
+from newsletter.jobs.engines import embedded
+from newsletter.scheduler import timetable
 from newsletter.scheduler.tick import Report
+from newsletter.scheduler.timetable import Entry
 
 log = structlog.get_logger()
 
 
 def run(stop: threading.Event) -> None:
     """Tick until `stop` is set; a tick that is under way is finished first. Any number of these may run at once."""
-    # A tick still busy with a slow feed is no news every two seconds.
+    # A tick still busy with much to do is no news every two seconds.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    scheduler = _scheduler(current_app._get_current_object())  # type: ignore[attr-defined]
-    scheduler.start()
-    log.info("scheduler_started", jobs=[job.name for job in jobs.TIMETABLE])
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    scheduler = _scheduler(app)
     try:
-        stop.wait()
+        with contextlib.nullcontext() if jobs.is_distributed() else embedded.running(scheduler, app):
+            scheduler.start()
+            log.info("scheduler_started", timetable=[entry.name for entry in timetable.TIMETABLE])
+            stop.wait()
     finally:
         scheduler.shutdown(wait=True)
         log.info("scheduler_stopped")
 
 
 def _scheduler(app: Flask) -> BackgroundScheduler:
-    scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(len(jobs.TIMETABLE))})
-    for job in jobs.TIMETABLE:
+    scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(len(timetable.TIMETABLE))})
+    for entry in timetable.TIMETABLE:
         scheduler.add_job(
-            _in_context(app, job),
+            _in_context(app, entry),
             "interval",
-            id=job.name,
-            seconds=job.interval().total_seconds(),
+            id=entry.name,
+            seconds=entry.interval().total_seconds(),
             next_run_time=clock.now(),
             # A late tick is one tick: none is dropped for being late, and two never overlap.
             coalesce=True,
@@ -53,14 +57,14 @@ def _scheduler(app: Flask) -> BackgroundScheduler:
     return scheduler
 
 
-def _in_context(app: Flask, job: Job) -> Callable[[], None]:
+def _in_context(app: Flask, entry: Entry) -> Callable[[], None]:
     def tick() -> None:
         # The scheduler outlives every error: the next tick finds in the database what this one did not do.
         try:
             with app.app_context():
-                job.act(Report())
+                entry.act(Report())
                 db.session.rollback()
         except Exception:
-            log.exception("tick_failed", job=job.name)
+            log.exception("tick_failed", entry=entry.name)
 
     return tick

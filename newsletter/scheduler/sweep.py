@@ -1,11 +1,11 @@
-"""Keeping the house: what dead workers held, what waited too long, what nobody confirmed."""
+"""Keeping the house: what dead workers held or were at, what waited too long, what nobody confirmed."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from newsletter import clock, db, limits
+from newsletter import clock, db, jobs, limits
 from newsletter.audience import signup
 from newsletter.outbox import ledger, paging, queue, throttle, workers
 
@@ -54,6 +54,13 @@ def forget_paces() -> int:
     return _on_ledger(throttle.sweep)
 
 
+def forget_lost_jobs() -> int:
+    """Forget the jobs of dead workers: the next tick finds what they were to do."""
+    lost = jobs.sweep()
+    db.session.commit()
+    return lost
+
+
 STEPS: dict[str, Callable[[], int]] = {
     "dead_workers": recover_workers,
     "expired_messages": expire_messages,
@@ -62,6 +69,7 @@ STEPS: dict[str, Callable[[], int]] = {
     "unconfirmed_signups": delete_unconfirmed,
     "buckets": empty_buckets,
     "paces": forget_paces,
+    "lost_jobs": forget_lost_jobs,
 }
 
 

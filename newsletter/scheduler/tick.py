@@ -1,28 +1,22 @@
 """One pass of what time asks for: issues opened, composed and released, feeds polled, the house swept.
 
+The one-pass command does the work before it returns; the scheduler's timetable only finds it, and defers it as jobs.
 Each step owns its transactions, and one that fails is logged and stops none of the others.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 import structlog
-from flask import Flask, current_app
 
-from newsletter import clock, db, errors, settings
-from newsletter.articles import feeds, pictures, polling
+from newsletter import clock, db, errors, jobs
+from newsletter.articles import feeds, pictures
 from newsletter.issues import occurrences, planning, timekeeping
-from newsletter.issues.models import Occurrence
-from newsletter.scheduler import sweep
+from newsletter.scheduler import sweep, work
 
 log = structlog.get_logger()
-
-# A slow feed takes up to fetch_time; polled together, all of them take little longer than one.
-_AT_ONCE = 4
-_PICTURES = 25  # as many as a digest has stories
 
 
 @dataclass
@@ -50,35 +44,39 @@ class Report:
         swept = [f"Swept {count} {name.replace('_', ' ')}." for name, count in self.swept.items() if count]
         return [*told, *polled, *swept, *self.problems] or ["Nothing was due."]
 
+    def take(self, polled: work.Polled) -> None:
+        """Count what asking feeds brought."""
+        self.feeds += [each.feed_id or 0 for each in polled.reports]
+        self.new_articles += polled.new
+        self.problems += [f"feed: {problem}" for problem in polled.problems]
+
 
 def run() -> Report:
     """One whole pass, now. Issues come first: no feed, however slow, delays one that is ready."""
     report = Report()
-    issues(report)
-    poll_feeds(report)
+    _issues(report)
+    _poll_feeds(report)
     tidy(report)
     return report
 
 
-def issues(report: Report) -> None:
-    """Release what is ready; then open, compose, settle and release what has become due, and plan what soon will be."""
-    _release_due(report)
-    _compose_due(report)
-    with _step(report, "drafts"):
-        report.warned += timekeeping.warn(clock.now())
-        report.held += timekeeping.settle_drafts(clock.now())
-        db.session.commit()
-    _release_due(report)
+def defer_issues(report: Report) -> None:
+    """Defer what is to be done for issues now. Opening and settling take no time, and are done at once."""
+    for occurrence_id in _open_occurrences(report):
+        _defer(report, "compose", occurrence_id=occurrence_id)
+    _settle_drafts(report)
+    for issue_id in _read(report, timekeeping.due):
+        _defer(report, "release", issue_id=issue_id)
     for issue_id in _read(report, timekeeping.soon):
-        with _step(report, "plan", issue_id=issue_id):
-            planning.plan(issue_id)
+        _defer(report, "plan", issue_id=issue_id)
 
 
-def poll_feeds(report: Report) -> None:
-    """Poll the feeds that are due, and fetch pictures their articles name."""
-    _poll(_read(report, feeds.due), report)
-    with _step(report, "pictures"):
-        report.pictures += pictures.fetch_missing()
+def defer_feeds(report: Report) -> None:
+    """Defer the polls that are due, and the pictures still to be tried."""
+    for feed_id in _read(report, feeds.due):
+        _defer(report, "fetch_feed", feed_id=feed_id)
+    if _read(report, pictures.waiting):
+        _defer(report, "fetch_pictures")
 
 
 def tidy(report: Report) -> None:
@@ -86,6 +84,28 @@ def tidy(report: Report) -> None:
     for name, clean in sweep.STEPS.items():
         with _step(report, name):
             report.swept[name] = clean()
+
+
+def _issues(report: Report) -> None:
+    """Release what is ready; then open, compose, settle and release what has become due, and plan what soon will be."""
+    _release_due(report)
+    for occurrence_id in _open_occurrences(report):
+        with _step(report, "compose", occurrence_id=occurrence_id):
+            issue_id, polled = work.compose(occurrence_id)
+            report.take(polled)
+            report.composed += [] if issue_id is None else [issue_id]
+    _settle_drafts(report)
+    _release_due(report)
+    for issue_id in _read(report, timekeeping.soon):
+        with _step(report, "plan", issue_id=issue_id):
+            planning.plan(issue_id)
+
+
+def _poll_feeds(report: Report) -> None:
+    with _step(report, "feeds"):
+        report.take(work.poll(_read(report, feeds.due)))
+    with _step(report, "pictures"):
+        report.pictures += pictures.fetch_missing()
 
 
 class _step:  # noqa: N801 - reads as the statement it is
@@ -120,60 +140,31 @@ def _read(report: Report, find: Callable[[datetime], list[int]]) -> list[int]:
     return found
 
 
-def _release_due(report: Report) -> None:
-    for issue_id in _read(report, timekeeping.due):
-        with _step(report, "release", issue_id=issue_id):
-            if planning.release(issue_id):
-                report.released.append(issue_id)
-                log.info("issue_released", issue_id=issue_id)
+def _defer(report: Report, name: str, **ids: int) -> None:
+    with _step(report, name, **ids):
+        jobs.defer(name, **ids)
+        db.session.commit()
 
 
-def _compose_due(report: Report) -> None:
+def _open_occurrences(report: Report) -> list[int]:
+    """Open the dates that are due; the occurrences that still wait for their issue."""
     waiting: list[int] = []
     with _step(report, "occurrences"):
         timekeeping.tell_missed(occurrences.open_due(clock.now()))
         waiting = [each.id for each in occurrences.waiting()]
         db.session.commit()
-    for occurrence_id in waiting:
-        with _step(report, "compose", occurrence_id=occurrence_id):
-            _compose(occurrence_id, report)
+    return waiting
 
 
-def _compose(occurrence_id: int, report: Report) -> None:
-    newsletter = occurrences.newsletter_of(db.session.get_one(Occurrence, occurrence_id))
-    asked = timekeeping.feeds_to_ask(newsletter, clock.now())
-    db.session.rollback()
-    before = report.new_articles
-    _poll(asked, report)
-    _fetch_pictures(report.new_articles - before)
-    occurrence = db.session.get_one(Occurrence, occurrence_id)
-    issue = timekeeping.compose_for(occurrence, clock.now())
-    db.session.commit()
-    if issue is not None:
-        report.composed.append(issue.id)
-        log.info("issue_composed", issue_id=issue.id, occurrence_id=occurrence_id)
+def _settle_drafts(report: Report) -> None:
+    with _step(report, "drafts"):
+        report.warned += timekeeping.warn(clock.now())
+        report.held += timekeeping.settle_drafts(clock.now())
+        db.session.commit()
 
 
-def _fetch_pictures(count: int) -> None:
-    """Fetch the newest articles' pictures one by one, for no longer than one slow fetch: the issue is waiting."""
-    until = clock.now() + settings.current().fetch_time
-    for _ in range(min(count, _PICTURES)):
-        if clock.now() < until:
-            pictures.fetch_missing(limit=1)
-
-
-def _poll(feed_ids: Sequence[int], report: Report) -> None:
-    if not feed_ids:
-        return
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-
-    def poll(feed_id: int) -> polling.Report | None:
-        with app.app_context(), _step(report, "feed", feed_id=feed_id):
-            return polling.poll(feed_id)
-        return None
-
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="feed") as threads:
-        for found in threads.map(poll, feed_ids):
-            if found is not None:
-                report.feeds.append(found.feed_id or 0)
-                report.new_articles += found.new
+def _release_due(report: Report) -> None:
+    for issue_id in _read(report, timekeeping.due):
+        with _step(report, "release", issue_id=issue_id):
+            if work.release(issue_id):
+                report.released.append(issue_id)

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from newsletter import settings
-from newsletter.scheduler import jobs, main
-from newsletter.scheduler.jobs import Job
+from newsletter.scheduler import main
+from newsletter.scheduler import timetable as table
+from newsletter.scheduler.timetable import Entry
 
 SOON = timedelta(milliseconds=20)
 
@@ -38,7 +39,7 @@ def scheduler(app, configured):
 
 
 def timetable(monkeypatch, **acts):
-    monkeypatch.setattr(jobs, "TIMETABLE", tuple(Job(name, act, lambda: SOON) for name, act in acts.items()))
+    monkeypatch.setattr(table, "TIMETABLE", tuple(Entry(name, act, lambda: SOON) for name, act in acts.items()))
 
 
 def test_a_job_that_fails_runs_again_and_a_slow_one_delays_no_other(scheduler, monkeypatch):
@@ -76,18 +77,18 @@ def test_stopping_waits_for_the_tick_that_runs(scheduler, monkeypatch):
 
 
 def test_the_whole_timetable_runs_on_an_empty_database(scheduler, monkeypatch):
-    ran = {job.name: threading.Event() for job in jobs.TIMETABLE}
+    ran = {entry.name: threading.Event() for entry in table.TIMETABLE}
     reports = []
 
-    def telling(job):
+    def telling(entry):
         def act(report):
-            job.act(report)
+            entry.act(report)
             reports.append(report)
-            ran[job.name].set()
+            ran[entry.name].set()
 
         return act
 
-    timetable(monkeypatch, **{job.name: telling(job) for job in jobs.TIMETABLE})
+    timetable(monkeypatch, **{entry.name: telling(entry) for entry in table.TIMETABLE})
     start, end = scheduler
     start()
     assert all(each.wait(20) for each in ran.values())

@@ -5,7 +5,7 @@ from collections import defaultdict
 from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from newsletter import db, errors
+from newsletter import db, errors, jobs
 from newsletter.articles import feeds, polling
 from newsletter.publication import topics
 from newsletter.staff import audit
@@ -47,6 +47,7 @@ def add() -> Response:
         after={"url": feed.url, "topics": request.form.getlist("topics"), "mapping": _mapping()},
         editor_id=visitor.editor_id,
     )
+    jobs.defer("fetch_feed", feed_id=feed.id)
     db.session.commit()
     return answers.see_other(
         url_for("desk_feeds.show"), told="The feed is added. It is fetched within a few seconds, or press Fetch now."

@@ -7,7 +7,7 @@ from typing import TypedDict
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from newsletter import db, errors
+from newsletter import db, errors, jobs
 from newsletter.issues import agenda, calendar, composing, lifecycle
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff.roles import Action
@@ -80,11 +80,12 @@ def review(issue_id: int) -> str:
 @blueprint.post("/release")
 @access.needs(Action.PUBLISH)
 def release(issue_id: int) -> Response:
-    """Make it due now; the scheduler's next tick plans and releases it."""
+    """Make it due now; a job, or the scheduler's next tick, plans and releases it."""
 
     def release_it(issue: Issue) -> str:
         _check_seen(issue)
         lifecycle.send_now(issue, **_who())
+        jobs.defer("release", issue_id=issue_id)
         return "It goes now. The first mails leave within a few seconds."
 
     return _do(issue_id, release_it)

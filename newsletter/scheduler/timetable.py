@@ -10,7 +10,7 @@ from newsletter.scheduler.tick import Report
 
 
 @dataclass(frozen=True)
-class Job:
+class Entry:
     """A part of the tick with an interval of its own, so that what is slow delays nothing that is not."""
 
     name: str
@@ -19,7 +19,7 @@ class Job:
 
 
 TIMETABLE = (
-    Job("issues", tick.issues, lambda: settings.current().tick_interval),
-    Job("feeds", tick.poll_feeds, lambda: settings.current().tick_interval),
-    Job("sweep", tick.tidy, lambda: settings.current().sweep_interval),
+    Entry("issues", tick.defer_issues, lambda: settings.current().tick_interval),
+    Entry("feeds", tick.defer_feeds, lambda: settings.current().tick_interval),
+    Entry("sweep", tick.tidy, lambda: settings.current().sweep_interval),
 )
