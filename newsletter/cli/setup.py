@@ -1,11 +1,11 @@
-"""Commands that set a database up: init, demo, check."""
+"""Commands that set a database up: init, demo, check, copy."""
 
 from collections.abc import Sequence
 
 import click
 from flask.cli import AppGroup
 
-from newsletter import db, invariants, schema, settings
+from newsletter import copying, db, invariants, schema, settings
 from newsletter.cli.answers import Answer, add
 from newsletter.demo import loading
 from newsletter.publication import legal
@@ -16,6 +16,7 @@ def register(group: AppGroup) -> None:
     add(group, "init", init, bare=True)
     add(group, "demo", demo, click.option("--remove", is_flag=True, help="Take the sample magazine away again."))
     add(group, "check", check)
+    add(group, "copy", copy, click.argument("url"))
 
 
 def init() -> Answer:
@@ -33,6 +34,13 @@ def demo(*, remove: bool) -> Answer:
         return Answer({"removed": removed}, ["The sample magazine was taken away."])
     loaded = loading.load()
     return Answer({"loaded": loaded}, [f"{count:>6,} {name}" for name, count in loaded.items()])
+
+
+def copy(*, url: str) -> Answer:
+    """Copy everything into the empty database at URL, as when leaving SQLite; issues under way are paused there."""
+    db.session.rollback()
+    counts = copying.copy(url, lambda name, count: click.echo(f"{count:>10,} {name}", err=True))
+    return Answer({"copied": counts}, [f"{sum(counts.values()):,} rows copied, and found the same on both sides."])
 
 
 def check() -> Answer:
