@@ -69,15 +69,16 @@ class Family:
             time.sleep(_LOOK)
 
     def _stop_all(self) -> None:
-        running = [child.process for child in self.children if child.process and child.process.poll() is None]
-        for process in running:
+        running = [(child, child.process) for child in self.children if child.process and child.process.poll() is None]
+        for _, process in running:
             process.terminate()
         deadline = time.monotonic() + self._stop_time
-        for process in running:
+        for _, process in running:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, deadline - time.monotonic()))
-        for process in running:
+        for child, process in running:
             if process.poll() is None:
+                print(f"The {child.name} did not end when told to, and was killed.", file=sys.stderr)
                 process.kill()
                 process.wait()
 

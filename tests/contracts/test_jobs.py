@@ -223,8 +223,8 @@ def test_an_issue_that_is_due_now_leaves_within_the_tick_interval(room, engine):
         finally:
             stop.set()
             scheduler.join(PATIENCE)
-    # The interval, and as much again as a busy machine needs to plan and commit.
-    assert took < settings.current().tick_interval.total_seconds() + 1.5
+    # The interval, and what a very busy machine needs to plan and commit.
+    assert took < settings.current().tick_interval.total_seconds() + 5
 
 
 def _is_running(issue_id: int) -> bool:

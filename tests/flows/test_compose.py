@@ -111,7 +111,6 @@ def test_the_commands_of_every_service_send_an_issue_together(compose, room, dat
         jobs.defer("release", issue_id=issue_id)
         db.session.commit()
         parts.until(lambda: len(received.letters) >= READERS, seconds=120, what="the issue's end")
-        Path("/tmp/jobs_connections").write_text(str(_connections(database_url)))
         # docs/scaling.md says how many connections to PostgreSQL all of this takes.
         assert _connections(database_url) < 60
         began_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""The engine of one machine: jobs run on APScheduler's executors in the scheduler process, beside its timetable.
+"""The engine of one machine: jobs run on threads of the scheduler process, beside APScheduler's timetable.
 
 Only what that process itself defers runs at once; what another process changed, the tick finds in the rows.
 """
@@ -6,16 +6,17 @@ Only what that process itself defers runs at once; what another process changed,
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import structlog
-from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.base import BaseScheduler
 from flask import Flask
 from sqlalchemy import event
 
-from newsletter import clock, db
+from newsletter import clock, db, settings
 from newsletter.jobs import registry
 from newsletter.jobs.registry import Job
 
@@ -34,61 +35,87 @@ def defer(job: Job, ids: Mapping[str, int]) -> None:
 
 @contextlib.contextmanager
 def running(scheduler: BaseScheduler, app: Flask) -> Iterator[None]:
-    """Within this block, jobs deferred in this process run on executors added to the (not yet started) scheduler."""
-    runner = _Runner(scheduler, app)
+    """Within this block, jobs deferred in this process are done; what runs at its end is finished first.
+
+    What failed is tried again by an entry of the scheduler's timetable.
+    """
+    runner = _Runner(app)
+    seconds = settings.current().job_retry_first.total_seconds()
+    scheduler.add_job(runner.retry_due, "interval", seconds=seconds, coalesce=True, misfire_grace_time=None)
     _runners.append(runner)
     try:
         yield
     finally:
         _runners.remove(runner)
-        runner.is_stopping = True
+        runner.end()
+
+
+@dataclass(frozen=True)
+class _Try:
+    """A job in hand: how often it failed, and when it is to be tried again."""
+
+    job: Job
+    ids: Mapping[str, int]
+    failures: int = 0
+    due_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        return self.job.key(self.ids)
 
 
 class _Runner:
-    """Puts jobs onto the executors of their queues, one of a key at a time."""
+    """Does jobs on the threads of their queues, one of a key at a time."""
 
-    def __init__(self, scheduler: BaseScheduler, app: Flask) -> None:
-        self.is_stopping = False
-        self._scheduler = scheduler
+    def __init__(self, app: Flask) -> None:
         self._app = app
-        self._in_hand: set[str] = set()
+        # One of a key waits for a thread, runs, or waits to be tried again.
+        self._in_hand: dict[str, _Try] = {}
         self._lock = threading.Lock()
-        for queue in registry.QUEUES:
-            scheduler.add_executor(ThreadPoolExecutor(queue.places()), alias=queue.name)
+        self._is_stopping = False
+        self._threads = {
+            queue.name: ThreadPoolExecutor(queue.places(), thread_name_prefix=queue.name) for queue in registry.QUEUES
+        }
 
     def take(self, job: Job, ids: Mapping[str, int]) -> None:
-        """Run a job as soon as there is a place, unless it waits or runs already."""
+        """Do a job as soon as there is a thread, unless it is in hand already."""
         with self._lock:
-            if job.key(ids) in self._in_hand:
-                return
-            self._in_hand.add(job.key(ids))
-        self._put(job, ids, failures=0, wait=timedelta())
+            if not self._is_stopping and job.key(ids) not in self._in_hand:
+                self._begin(_Try(job, ids))
 
-    def _put(self, job: Job, ids: Mapping[str, int], *, failures: int, wait: timedelta) -> None:
-        self._scheduler.add_job(
-            self._attempt,
-            "date",
-            run_date=clock.now() + wait,
-            args=(job, ids, failures),
-            executor=job.queue.name,
-            misfire_grace_time=None,
-        )
+    def retry_due(self) -> None:
+        """Try again what failed and has waited long enough."""
+        now = clock.now()
+        with self._lock:
+            for each in list(self._in_hand.values()):
+                if not self._is_stopping and each.due_at is not None and each.due_at <= now:
+                    self._begin(replace(each, due_at=None))
 
-    def _attempt(self, job: Job, ids: Mapping[str, int], failures: int) -> None:
-        wait: timedelta | None = None
+    def end(self) -> None:
+        """Finish what runs; what waits stays in the rows."""
+        with self._lock:
+            self._is_stopping = True
+        for threads in self._threads.values():
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    def _begin(self, each: _Try) -> None:
+        self._in_hand[each.key] = each
+        self._threads[each.job.queue.name].submit(self._attempt, each)
+
+    def _attempt(self, each: _Try) -> None:
+        wait = None
         try:
-            # A stopped scheduler finishes what runs; what still waits is in the rows.
-            if not self.is_stopping:
-                with self._app.app_context():
-                    registry.perform(job, ids)
+            with self._app.app_context():
+                registry.perform(each.job, each.ids)
         except Exception:
-            log.exception("job_failed", job=job.name, failures=failures + 1, **ids)
-            wait = registry.wait_after(failures + 1)
-        if wait is None:
-            with self._lock:
-                self._in_hand.discard(job.key(ids))
-        elif not self.is_stopping:
-            self._put(job, ids, failures=failures + 1, wait=wait)
+            failures = each.failures + 1
+            log.exception("job_failed", job=each.job.name, failures=failures, **each.ids)
+            wait = registry.wait_after(failures)
+        with self._lock:
+            if wait is None:
+                del self._in_hand[each.key]
+            else:
+                self._in_hand[each.key] = replace(each, failures=each.failures + 1, due_at=clock.now() + wait)
 
 
 _runners: list[_Runner] = []
