@@ -49,13 +49,6 @@ class Watch:
             return True
         return False
 
-    def fileno(self) -> int | None:
-        """A descriptor that turns readable when a look is worth it, for a selector; None where there is none.
-
-        Another one after a broken connection: ask before every wait.
-        """
-        return self._connection.fileno() if self._is_listener and self._connection is not None else None
-
     def close(self) -> None:
         """Give the connection back."""
         if self._connection is not None:

@@ -1,6 +1,6 @@
 """The pace of mail to the relay and to domains; uncertain messages found at once.
 
-Revision ID: 0005
+Revision ID: 0003
 Revises: 0002
 """
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from newsletter import db
 
-revision = '0005'
+revision = '0003'
 down_revision = '0002'
 branch_labels = None
 depends_on = None

@@ -8,8 +8,8 @@ from alembic import op
 
 from newsletter.jobs.engines import procrastinate_schema
 
-revision = "0004"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
