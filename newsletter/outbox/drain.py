@@ -3,6 +3,7 @@
 All work on the database is done here, by one thread, and no transaction is open while anything is composed or sent.
 """
 
+import functools
 import threading
 import time
 from collections import Counter, deque
@@ -12,7 +13,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from newsletter import db, milestones, settings
+from newsletter import db, errors, milestones, settings
 from newsletter.outbox import composers, ledger, recording, settling, throttle, workers
 from newsletter.outbox.host import Host
 from newsletter.outbox.ledger import Claim
@@ -52,7 +53,7 @@ class Drain:
         self._asked: list[Parcel] = []
         self._round = recording.Round()
         self._round_since = 0.0
-        self._is_again = False
+        self._is_again = self._is_claim_in_doubt = False
         self._commit_time = 0.0
         self._on_trial: set[int] = set()
         self._unwritten: Counter[int] = Counter()
@@ -242,10 +243,14 @@ class Drain:
     def _claim(self) -> None:
         kinds, most = composers.kinds(), self._pace.page(self._page)
         with self._engine.begin() as connection:
+            if self._is_claim_in_doubt:
+                ledger.forget(connection, self._worker_id, keep=self._ids_in_hand())
+            self._is_claim_in_doubt = True
             page = ledger.claim(connection, self._worker_id, kinds, after_run=self._last_run, limit=most)
             pairs = [(claim.row.id, claim.domain) for claim in page.claims]
             admitted = self._pace.admit(connection, pairs, is_stream=page.is_stream)
             throttle.hold_back(connection, self._worker_id, admitted)
+        self._is_claim_in_doubt = False
         milestones.reached("claim.after_commit")
         self._database_lost_at = None
         self._may_be_more = not page.is_empty
@@ -266,23 +271,21 @@ class Drain:
         self._page = larger if took < _PAGE_TIME / 2 else smaller if took > _PAGE_TIME else self._page
 
     def _draft(self, claims: list[Claim]) -> None:
-        """Have a page composed; when that fails, each message by itself, so that one stops none of the others."""
+        """Have a page composed; when that fails, each message alone once it is wanted, so that one stops no other."""
         try:
             drafts = self._compose([claim.row for claim in claims]) if claims else []
-        except _UNREACHABLE:
-            self._give_back(claims)
-            raise
-        except Exception as error:
-            if len(claims) > 1:
-                for claim in claims:
-                    self._draft([claim])
-                return
-            drafts = [self._unwritable(claims[0], error)]
+        except Exception:
+            log.exception("page_not_composed", messages=len(claims))
+            drafts = [functools.partial(self._compose_alone, claim.row) for claim in claims]
         for claim, draft in zip(claims, drafts, strict=True):
             if isinstance(draft, composers.Skipped):
                 self._skip(claim, draft)
             else:
                 self._drafts.append((claim, draft))
+
+    def _compose_alone(self, row: composers.Row) -> composers.Wire | composers.Skipped:
+        (draft,) = self._compose([row])
+        return draft if isinstance(draft, composers.Skipped) else draft()
 
     def _hand_out(self) -> None:
         """Write what the couriers want next, and give it to them."""
@@ -295,6 +298,11 @@ class Drain:
             except _UNREACHABLE:
                 self._drafts.appendleft((claim, draft))
                 raise
+            except errors.Damaged as error:
+                # It would hit everybody of this edition: they wait, and nobody loses the mail.
+                self._drafts.appendleft((claim, draft))
+                self._stop(claim.run_id, error.message)
+                continue
             except Exception as error:
                 written = self._unwritable(claim, error)
             if isinstance(written, composers.Skipped):
@@ -319,27 +327,33 @@ class Drain:
         if self._unwritten[claim.run_id] >= most:
             # ... but many in a row are a fault of the issue, not of its readers.
             self._unwritten[claim.run_id] = 0
-            with self._engine.begin() as connection:
-                is_paused = settling.pause(connection, claim.run_id, f"{most} messages in a row {skipped.reason}.")
-            self._let_go({claim.run_id} if is_paused else set())
+            self._stop(claim.run_id, f"{most} messages in a row {skipped.reason}.")
+
+    def _stop(self, run_id: int, reason: str) -> None:
+        """Pause a run for what we found, and give back what is in hand of it; a stream goes on."""
+        with self._engine.begin() as connection:
+            is_paused = settling.pause(connection, run_id, reason)
+            is_stopped = is_paused or bool(ledger.not_running(connection, [run_id]))
+        if is_stopped:
+            log.warning("run_paused", run_id=run_id)
+            self._let_go({run_id})
 
     # What is in hand
 
     def _has_in_hand(self) -> bool:
         return bool(self._drafts or self._in_flight or not self._round.is_empty)
 
+    def _ids_in_hand(self) -> list[int]:
+        flying = (parcel.claim.row.id for parcel in self._in_flight)
+        return [*(claim.row.id for claim, _ in (*self._drafts, *self._round.ended)), *flying]
+
     def _let_go(self, run_ids: Collection[int]) -> None:
         """Give back what is in hand of runs that were stopped."""
         if run_ids:
-            theirs = [claim for claim, _ in self._drafts if claim.run_id in run_ids]
-            self._drafts = deque(each for each in self._drafts if each[0].run_id not in run_ids)
-            self._give_back(theirs)
-
-    def _give_back(self, claims: Collection[Claim]) -> None:
-        ids = [claim.row.id for claim in claims if claim.worker_id == self._worker_id]
-        if ids:
+            ids = [claim.row.id for claim, _ in self._drafts if claim.run_id in run_ids]
             with self._engine.begin() as connection:
                 self._counts["skipped"] += ledger.turn_back(connection, self._worker_id, ids)
+            self._drafts = deque(each for each in self._drafts if each[0].run_id not in run_ids)
 
     def _begin_anew(self) -> None:
         """We were silent for too long and given up: what we held is others', and nothing of it may leave here."""

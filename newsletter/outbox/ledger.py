@@ -121,6 +121,12 @@ def turn_back(connection: Connection, worker_id: int, ids: Sequence[int]) -> int
     return len(skipped)
 
 
+def forget(connection: Connection, worker_id: int, *, keep: Sequence[int]) -> None:
+    """Give back what this worker claimed in a commit whose answer was lost: all but what it knows it holds."""
+    dialect = connection.dialect.name
+    connection.execute(_FORGETTING[dialect], {"worker": worker_id, "ids": sql.listed(dialect, keep)})
+
+
 def not_running(connection: Connection, run_ids: Sequence[int]) -> set[int]:
     """Which of these runs are paused, cancelled or otherwise not to be sent."""
     running = select(Run.id).where(Run.id.in_(run_ids), Run.state == "running")
@@ -277,6 +283,17 @@ _UNCLAIM = sql.statement("""
     UPDATE message SET state = 'queued', claimed_by = NULL
     WHERE id IN :ids AND state = 'claimed' AND claimed_by = :worker
 """)
+
+_FORGETTING = {
+    dialect: sql.statement(
+        """
+        UPDATE message SET state = 'queued', claimed_by = NULL
+        WHERE claimed_by = :worker AND state = 'claimed' AND NOT (id {among})
+        """,
+        among=among,
+    )
+    for dialect, among in sql.AMONG.items()
+}
 
 _EXPIRE = sql.statement("""
     UPDATE message SET state = 'expired', settled_at = :now

@@ -1,11 +1,13 @@
 """The drain: everything due leaves once, whatever happens on the way."""
 
+import itertools
 import threading
 from datetime import timedelta
 
 import pytest
+import sqlalchemy
 
-from newsletter import db
+from newsletter import db, errors
 from newsletter.outbox import composers, queue, suppression
 from newsletter.outbox.models import MessageState, Policy, RunState, SuppressionReason
 from newsletter.outbox.replies import Reply
@@ -285,6 +287,40 @@ def test_suppressed_at_a_bounce_and_a_confirmation_may_still_be_asked_for(post_o
     )
     db.session.commit()
     assert post_office.states() == {"skipped": 2, "sent": 1}
+
+
+@pytest.mark.parametrize("every", [2, 3, 5])
+def test_commits_whose_answer_is_lost_cost_nobody_a_message_and_send_nobody_two(post_office, every):
+    """The database did it and could not say so: of claims, gates and outcomes alike."""
+    run_id, commits = post_office.plan(60), itertools.count(1)
+
+    def lose(connection) -> None:
+        if (number := next(commits)) % every == 0 and number < 60:
+            connection.connection.commit()
+            raise sqlalchemy.exc.OperationalError("COMMIT", None, Exception("the answer was lost"))
+
+    sqlalchemy.event.listen(post_office.engine, "commit", lose)
+    transport = memory.Transport()
+    post_office.drain(transport)
+    recipients = [recipient for recipient, _ in transport.accepted]
+    assert (len(recipients), len(set(recipients))) == (60, 60)
+    assert post_office.states() == {"sent": 60}
+    assert post_office.run(run_id).state is RunState.FINISHED
+
+
+def test_a_damaged_edition_pauses_the_issue_at_once_and_its_readers_wait(post_office):
+    def damaged(row: composers.Row) -> composers.Wire:
+        if row.recipient_id == 5:
+            raise errors.Damaged
+        return compose(row)
+
+    run_id = post_office.plan(20)
+    post_office.drain(compose=damaged)
+    run = post_office.run(run_id)
+    assert (run.state, "not the one that was released" in run.paused_reason) == (RunState.PAUSED, True)
+    counts = post_office.states()
+    assert (set(counts), sum(counts.values())) == ({"sent", "queued"}, 20)
+    assert counts["sent"] <= 4
 
 
 def _elsewhere(office, statement: str) -> None:
