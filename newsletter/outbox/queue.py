@@ -353,25 +353,24 @@ def _update(statement: Update | Delete | Insert) -> int:
 _UNSENT = (MessageState.QUEUED, MessageState.DEFERRED, MessageState.CLAIMED)
 _GOING_ON = (RunState.PLANNING, RunState.RUNNING, RunState.PAUSED)
 
-# One statement is one snapshot: the numbers belong together at any moment. Each part has a partial index of its own;
-# only streams, which nobody watches, are counted row by row.
+# One statement is one snapshot: the numbers belong together at any moment. Each part has a partial index of its own
+# (+run_id: SQLite would walk the run); only streams, which nobody watches, are counted row by row.
 _PLANNED, _STOPPED = "planned", "stopped"
 _COUNTED = sql.statement("""
-    SELECT run_id, state, count(*) AS number FROM message
-     WHERE run_id IN :ids AND state = 'queued' GROUP BY run_id, state
+    SELECT run_id, 'queued' AS told, count(*) AS number FROM message
+     WHERE run_id IN :ids AND state = 'queued' GROUP BY run_id
+    UNION ALL
+    SELECT run_id, 'deferred', count(*) FROM message WHERE run_id IN :ids AND state = 'deferred' GROUP BY run_id
     UNION ALL
     SELECT run_id, state, count(*) FROM message
-     WHERE run_id IN :ids AND state = 'deferred' GROUP BY run_id, state
-    UNION ALL
-    SELECT run_id, state, count(*) FROM message
-     WHERE run_id IN :ids AND claimed_by IS NOT NULL AND state IN ('claimed', 'sending') GROUP BY run_id, state
+     WHERE +run_id IN :ids AND claimed_by > 0 AND state IN ('claimed', 'sending') GROUP BY run_id, state
     UNION ALL
     SELECT run_id, state, count(*) FROM message
      WHERE run_id IN :ids AND state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled')
      GROUP BY run_id, state
     UNION ALL
-    SELECT message.run_id, message.state, count(*) FROM message JOIN run ON run.id = message.run_id AND run.is_stream
-     WHERE message.run_id IN :ids AND message.state = 'sent' GROUP BY message.run_id, message.state
+    SELECT message.run_id, 'sent', count(*) FROM run JOIN message ON message.run_id = run.id
+     WHERE run.id IN :ids AND run.is_stream AND message.state = 'sent' GROUP BY message.run_id
     UNION ALL
     SELECT id, 'planned', planned FROM run WHERE id IN :ids AND NOT is_stream
     UNION ALL
