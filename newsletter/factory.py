@@ -11,7 +11,7 @@ from newsletter.outbox import composers
 from newsletter.scheduler import work
 from newsletter.staff import letters as editor_letters
 from newsletter.staff import notices
-from newsletter.web import errors, security, transactions
+from newsletter.web import errors, languages, security, transactions
 from newsletter.web.admin import doors as admin
 from newsletter.web.development import doors as development
 from newsletter.web.public import doors as public
@@ -37,7 +37,7 @@ def _register_composers() -> None:
 
 
 def _open_doors(app: Flask) -> None:
-    for guard in (transactions, security, errors):
+    for guard in (transactions, security, languages, errors):
         guard.init_app(app)
     doors = [*public.BLUEPRINTS, *admin.BLUEPRINTS]
     if settings.current().is_development:

@@ -1,4 +1,4 @@
-"""Pictures of ours: fetched, checked, re-encoded as JPEG in two sizes, served from /media/<hash>."""
+"""Pictures of ours: fetched, checked, re-encoded, served from /media/<hash>."""
 
 import hashlib
 import io
@@ -18,13 +18,16 @@ log = structlog.get_logger()
 
 _QUALITY = 82
 _SMALLEST = 48  # pixels of a side; smaller ones are counters, icons and smileys
+_SMALLEST_LOGO = 24
+# Twice what the head of a page and a mail show.
+_LOGO = (960, 96)
 _YOUNG = timedelta(days=1)
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One size of a picture as JPEG bytes; width and height in pixels."""
+    """One size of a picture as bytes; width and height in pixels."""
 
     label: str
     width: int
@@ -64,17 +67,7 @@ def adopt(content: bytes, *, source_url: str | None = None) -> Picture:
 def encode(content: bytes) -> list[Encoded]:
     """A picture's bytes as JPEGs of the two sizes, never larger than it is; raises BadInput. No database."""
     present = settings.current()
-    try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
-            if opened.width * opened.height > present.picture_pixels:
-                raise errors.BadInput("The picture has too many pixels.", field="picture")
-            if min(opened.size) < _SMALLEST:
-                raise errors.BadInput("The picture is too small to be shown.", field="picture")
-            upright = _flat(ImageOps.exif_transpose(opened))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise errors.BadInput("The picture has too many pixels.", field="picture") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error):
-        raise errors.BadInput("This is not a picture we can read (JPEG, PNG, GIF or WebP).", field="picture") from None
+    upright = _flat(_opened(content, smallest=_SMALLEST))
     return [_sized(upright, "wide", present.picture_wide), _sized(upright, "small", present.picture_small)]
 
 
@@ -96,6 +89,21 @@ def store(encoded: list[Encoded], *, source_url: str | None = None) -> Picture:
     return picture
 
 
+def adopt_logo(content: bytes) -> str:
+    """Keep the magazine's logo as a PNG, what is transparent in it with it; its hash. Raises BadInput, flushes."""
+    logo = _opened(content, smallest=_SMALLEST_LOGO).convert("RGBA")
+    logo.thumbnail(_LOGO, Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    logo.save(buffer, "PNG", optimize=True)
+    picture = store([Encoded("logo", logo.width, logo.height, buffer.getvalue())])
+    return picture.renditions[0].hash
+
+
+def kind_of(content: bytes) -> str:
+    """The media type of bytes we made."""
+    return "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
+
+
 def address(picture: Picture | None, label: str) -> tuple[str, int, int] | None:
     """The absolute address, width and height in pixels of a picture's "wide" or "small" size; None without one."""
     for rendition in picture.renditions if picture else ():
@@ -105,7 +113,7 @@ def address(picture: Picture | None, label: str) -> tuple[str, int, int] | None:
 
 
 def content_of(digest: str) -> bytes:
-    """The JPEG bytes of a hash; raises NotFound."""
+    """The bytes of a hash; raises NotFound."""
     found = db.session.scalar(select(Rendition.content).filter_by(hash=digest).limit(1))
     if found is None:
         raise errors.NotFound("There is no such picture.")
@@ -143,6 +151,21 @@ def _rendition(encoded: Encoded) -> Rendition:
         height=encoded.height,
         content=encoded.content,
     )
+
+
+def _opened(content: bytes, *, smallest: int) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
+            if opened.width * opened.height > settings.current().picture_pixels:
+                raise errors.BadInput("The picture has too many pixels.", field="picture")
+            if min(opened.size) < smallest:
+                raise errors.BadInput("The picture is too small to be shown.", field="picture")
+            opened.load()
+            return ImageOps.exif_transpose(opened)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise errors.BadInput("The picture has too many pixels.", field="picture") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error):
+        raise errors.BadInput("This is not a picture we can read (JPEG, PNG, GIF or WebP).", field="picture") from None
 
 
 def _flat(image: Image.Image) -> Image.Image:

@@ -37,8 +37,8 @@ def asked(newsletter_slugs: Sequence[str], topic_slugs: Sequence[str], names: Se
         return named(names, offered=offered)
     chosen = [_offered(offered, slug) for slug in dict.fromkeys(newsletter_slugs)] or [_default(offered)]
     known = {topic.slug for newsletter in offered.values() for topic in newsletter.topics}
-    if unknown := [slug for slug in topic_slugs if slug not in known]:
-        raise errors.BadInput(f"There is no topic {unknown[0][:60]!r} here.", field="topics")
+    if not known.issuperset(topic_slugs):
+        raise errors.BadInput("One of these topics is not offered here. Please choose again.", field="topics")
     found = [
         Wish(newsletter, topic)
         for newsletter in chosen
@@ -46,8 +46,7 @@ def asked(newsletter_slugs: Sequence[str], topic_slugs: Sequence[str], names: Se
         if not topic_slugs or topic.slug in topic_slugs
     ]
     if not found:
-        titles = " and ".join(newsletter.title for newsletter in chosen)
-        raise errors.BadInput(f"{titles} does not carry these topics. Please choose others.", field="topics")
+        raise errors.BadInput("No newsletter you chose carries these topics. Please choose others.", field="topics")
     return found
 
 
@@ -60,7 +59,7 @@ def named(names: Sequence[str], *, offered: dict[str, Newsletter] | None = None)
         newsletter = _offered(known, slug)
         topic = next((topic for topic in newsletter.topics if topic.slug == topic_slug), None)
         if topic is None:
-            raise errors.BadInput(f"{newsletter.title} does not carry {topic_slug[:60]!r}.", field="topics")
+            raise errors.BadInput("One of these topics is not offered here. Please choose again.", field="topics")
         found.append(Wish(newsletter, topic))
     return found
 
@@ -81,7 +80,7 @@ def by_newsletter(wished: Iterable[Wish]) -> list[tuple[Newsletter, list[Topic]]
 
 def _offered(offered: dict[str, Newsletter], slug: str) -> Newsletter:
     if slug not in offered:
-        raise errors.BadInput(f"There is no newsletter {slug[:60]!r} here.", field="newsletters")
+        raise errors.BadInput("One of these newsletters is not offered here. Please choose again.", field="newsletters")
     return offered[slug]
 
 

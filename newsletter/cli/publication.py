@@ -7,6 +7,7 @@ import click
 from flask.cli import AppGroup
 
 from newsletter import errors
+from newsletter.articles import pictures
 from newsletter.cli.answers import Answer, add
 from newsletter.publication import legal, masthead, newsletters, topics
 from newsletter.publication.models import Approval, LegalKind, NewsletterKind
@@ -37,6 +38,12 @@ _MASTHEAD = (
     click.option("--tagline", default="", help="A line beneath it."),
     click.option("--accent", default="#b3261e", show_default=True, help="A colour like #b3261e."),
     click.option("--fonts", default="serif", show_default=True, help="serif, sans or slab."),
+    click.option(
+        "--logo",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A picture (PNG, JPEG, WebP) shown for the name.",
+    ),
+    click.option("--no-logo", is_flag=True, help="Show the name again."),
 )
 
 
@@ -125,12 +132,13 @@ def publish_legal(*, kind: str, file: Path, title: str, language: str) -> Answer
     return Answer(data, [f"{document.title}, version {document.version}, is published."])
 
 
-def set_masthead(*, name: str, tagline: str, accent: str, fonts: str) -> Answer:
+def set_masthead(*, name: str, tagline: str, accent: str, fonts: str, logo: Path | None, no_logo: bool) -> Answer:
     """Set the magazine's name and look."""
     saved = masthead.save(name=name, tagline=tagline, accent=accent, fonts=fonts)
-    return Answer(
-        {"name": saved.name, "accent": saved.accent, "fonts": saved.fonts}, [f"The masthead reads {saved.name}."]
-    )
+    if logo or no_logo:
+        masthead.set_logo(pictures.adopt_logo(logo.read_bytes()) if logo else None)
+    data = {"name": saved.name, "accent": saved.accent, "fonts": saved.fonts, "logo": saved.logo_hash}
+    return Answer(data, [f"The masthead reads {saved.name}."])
 
 
 def _date(text: str) -> date:

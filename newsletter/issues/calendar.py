@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+from newsletter.languages import speech
+from newsletter.mail import words
 from newsletter.publication import newsletters
 from newsletter.publication.models import Newsletter
 
@@ -94,24 +96,26 @@ def gap_around(schedule: Schedule, instant: datetime) -> timedelta | None:
     return after.due_at - before.due_at if before and after else None
 
 
-def how_often(newsletter: Newsletter) -> str:
-    """The calendar in words, for readers and editors: "Every day at 07:00 (Europe/Berlin)"."""
+def how_often(newsletter: Newsletter, language: str = "en") -> str:
+    """The calendar in words, for readers and editors: "Every day at 07:00 (Berlin time)"."""
     schedule = schedule_of(newsletter)
     if schedule is None:
-        return "When there is news"
-    return f"{_days_in_words(sorted(schedule.days))} at {schedule.at:%H:%M} ({schedule.zone})"
+        return speech.say("When there is news", language)
+    days = _days_in_words(sorted(schedule.days), language)
+    clock_time, zone = f"{schedule.at:%H:%M}", words.zone(schedule.zone, language)
+    return speech.say("%(days)s at %(time)s (%(zone)s)", language, days=days, time=clock_time, zone=zone)
 
 
 def describe(schedule: Schedule, occasion: Occasion) -> str:
     """One occasion in words for the desk, saying so when the clocks move it."""
     zone = zoneinfo.ZoneInfo(schedule.zone)
     local = occasion.due_at.astimezone(zone)
-    words = f"{_DAY_NAMES[local.weekday()]}, {local.day} {local:%B %Y}, {local:%H:%M} ({schedule.zone})"
+    said = f"{_DAY_NAMES[local.weekday()]}, {local.day} {local:%B %Y}, {local:%H:%M} ({schedule.zone})"
     if local.replace(tzinfo=None) != datetime.combine(occasion.on, schedule.at):
-        return f"{words}. Clocks go forward: there is no {schedule.at:%H:%M} that day."
+        return f"{said}. Clocks go forward: there is no {schedule.at:%H:%M} that day."
     if local.utcoffset() != local.replace(fold=1).utcoffset():
-        return f"{words}. Clocks go back: the first of two {schedule.at:%H:%M}."
-    return words
+        return f"{said}. Clocks go back: the first of two {schedule.at:%H:%M}."
+    return said
 
 
 def _dates(first: date, last: date) -> Iterator[date]:
@@ -140,12 +144,12 @@ def _forward(schedule: Schedule, instant: datetime) -> Iterator[Occasion]:
     yield from occurrences(schedule, instant + timedelta(days=15), instant + _HORIZON)
 
 
-def _days_in_words(days: list[int]) -> str:
+def _days_in_words(days: list[int], language: str) -> str:
     if len(days) == 7:
-        return "Every day"
+        return speech.say("Every day", language)
+    names = [words.weekday(day, language) for day in days]
     if len(days) > 2 and days == list(range(days[0], days[-1] + 1)):
-        return f"{_DAY_NAMES[days[0]]} to {_DAY_NAMES[days[-1]]}"
-    names = [_DAY_NAMES[day] for day in days]
+        return speech.say("%(first)s to %(last)s", language, first=names[0], last=names[-1])
     if len(names) == 1:
-        return f"Every {names[0]}"
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+        return speech.say("Every %(day)s", language, day=names[0])
+    return words.listed(names, language)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from newsletter.mail import links
 from newsletter.publication import masthead
 from newsletter.publication.models import Masthead
 
@@ -23,7 +24,7 @@ class Look:
         return self.labels.get(key) or masthead.LABELS[key]
 
 
-def of(stored: Masthead, *, logo_url: str = "") -> Look:
+def of(stored: Masthead) -> Look:
     """The look of a masthead; a plain value, to be frozen with an issue or handed to a worker."""
     return Look(
         name=stored.name,
@@ -31,5 +32,5 @@ def of(stored: Masthead, *, logo_url: str = "") -> Look:
         accent=stored.accent,
         fonts=stored.fonts,
         labels={str(key): str(word) for key, word in stored.labels.items()},
-        logo_url=logo_url,
+        logo_url=links.page(f"/media/{stored.logo_hash}") if stored.logo_hash else "",
     )

@@ -4,7 +4,9 @@ import zoneinfo
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from babel import Locale, UnknownLocaleError, dates, lists, numbers, units
+from babel import Locale, dates, lists, numbers, units
+
+from newsletter.languages import speech
 
 
 def counted(number: int | None, one: str, many: str, language: str = "en") -> str:
@@ -25,6 +27,28 @@ def long_date(moment: datetime, zone: str, language: str = "en") -> str:
     return dates.format_date(moment.astimezone(zoneinfo.ZoneInfo(zone)).date(), pattern, locale)
 
 
+def long_moment(moment: datetime, zone_name: str, language: str = "en") -> str:
+    """ "Thursday 26 November 2026, 07:00 (Berlin time)" """
+    local = moment.astimezone(zoneinfo.ZoneInfo(zone_name))
+    day = long_date(moment, zone_name, language)
+    return speech.say(
+        "%(date)s, %(time)s (%(zone)s)", language, date=day, time=f"{local:%H:%M}", zone=zone(zone_name, language)
+    )
+
+
+def zone(name: str, language: str = "en") -> str:
+    """ "Berlin time": an IANA zone by its city, as readers name it."""
+    if name in ("UTC", "Etc/UTC", "GMT"):
+        return "UTC"
+    city = dates.get_timezone_location(name, locale=_locale(language), return_city=True)
+    return speech.say("%(city)s time", language, city=city)
+
+
+def weekday(number: int, language: str = "en") -> str:
+    """ "Monday" for 0."""
+    return str(dates.get_day_names("wide", "stand-alone", _locale(language))[number])
+
+
 def span(duration: timedelta, language: str = "en") -> str:
     """ "7 days", "1 hour": a span in its largest unit that leaves no remainder, in minutes at least."""
     minutes = max(1, round(duration.total_seconds() / 60))
@@ -41,11 +65,8 @@ def listed(names: Sequence[str], language: str = "en") -> str:
 
 def direction(language: str) -> str:
     """ "ltr" or "rtl" """
-    return _locale(language).text_direction
+    return speech.direction(language)
 
 
 def _locale(language: str) -> Locale:
-    try:
-        return Locale.parse(language.replace("-", "_"))
-    except (UnknownLocaleError, ValueError):
-        return Locale("en")
+    return speech.locale(language)

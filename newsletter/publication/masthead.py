@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from newsletter import db, errors
+from newsletter.languages import speech
 from newsletter.publication import look
 from newsletter.publication.models import Masthead
 
@@ -26,9 +27,11 @@ def current() -> Masthead:
     )
 
 
-def label(masthead: Masthead, key: str) -> str:
-    """The magazine's word for a key of LABELS."""
-    return str(masthead.labels.get(key) or LABELS[key])
+def label(masthead: Masthead, key: str, language: str = "") -> str:
+    """The magazine's word for a key of LABELS; in another language than the masthead's the product's own."""
+    language = language or masthead.language
+    own = masthead.labels.get(key) if language == masthead.language else None
+    return str(own or speech.say(LABELS[key], language))
 
 
 def save(
@@ -54,3 +57,11 @@ def save(
     db.session.add(masthead)
     db.session.flush()
     return masthead
+
+
+def set_logo(logo_hash: str | None) -> None:
+    """Show a picture of ours, by its hash, for the name; None shows the name again."""
+    masthead = current()
+    masthead.logo_hash = logo_hash
+    db.session.add(masthead)
+    db.session.flush()

@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from newsletter import db, errors
 from newsletter.publication.models import Masthead
+from newsletter.web import languages
 
 log = structlog.get_logger()
 
@@ -77,7 +78,8 @@ def _page(status: int, title: str, sentence: str) -> Response:
     db.session.rollback()
     if status >= 500:
         # The database may be what failed: this page must come out without it.
+        languages.speak_without_database()
         g.masthead = Masthead(name="Newsletter", tagline="", language="en", accent="#b3261e", fonts="serif", labels={})
     with db.reading():
-        page = render_template("public/error.html", title=title, sentence=sentence)
+        page = render_template("public/error.html", title=languages.say(title), sentence=languages.say(sentence))
     return make_response(page, status)

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from newsletter import settings
-from newsletter.mail import digest, looks, mime, plaintext, slots, templates
+from newsletter.mail import digest, links, looks, mime, plaintext, slots, templates
 from newsletter.publication import look, masthead
 from newsletter.publication.models import Masthead
 from tests.mail.conftest import outgoing, story, view
@@ -304,11 +304,12 @@ def test_nothing_half_filled_is_sent():
 
 def test_the_look_is_taken_from_the_masthead():
     stored = Masthead(name="Offcut", tagline="t", accent="#2244cc", fonts="sans", labels={"more": "Further"})
-    taken = looks.of(stored, logo_url="https://x.example/l.png")
-    assert taken == digest.Look("Offcut", "t", "#2244cc", "sans", {"more": "Further"}, "https://x.example/l.png")
+    stored.logo_hash = "a" * 64
+    taken, logo = looks.of(stored), links.page("/media/" + "a" * 64)
+    assert taken == digest.Look("Offcut", "t", "#2244cc", "sans", {"more": "Further"}, logo)
     assert (taken.label("more"), taken.label("read_next")) == ("Further", masthead.LABELS["read_next"])
     images = Outline(digest.render(view(masthead=taken)).html).every("img")
-    assert (images[0]["alt"], images[0]["src"]) == ("Offcut", "https://x.example/l.png")
+    assert (images[0]["alt"], images[0]["src"]) == ("Offcut", logo)
 
 
 def test_web_sections_are_anchors_and_the_page_holds_nothing_personal():

@@ -1,5 +1,6 @@
 """The public pages, as a browser, a scanner and a mail program meet them."""
 
+import io
 import re
 from datetime import timedelta
 
@@ -9,16 +10,19 @@ import time_machine
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from newsletter import clock, db
+from newsletter import clock, db, errors
+from newsletter.articles import pictures
 from newsletter.articles.models import Picture, Rendition
 from newsletter.audience import consent, reader_links
 from newsletter.audience.models import ConsentRecord, Subscriber, Subscription
 from newsletter.audience.reader_links import ReaderLink
+from newsletter.mail import looks
 from newsletter.models import TABLES
 from newsletter.outbox import suppression
 from newsletter.outbox.models import SuppressionReason
-from newsletter.publication import legal, newsletters
+from newsletter.publication import legal, masthead, newsletters
 from newsletter.publication.models import LegalKind
 from tests.audience import magazine
 
@@ -136,13 +140,63 @@ def test_what_is_wrong_is_said_beside_its_field(client, fields, problem):
     assert f'id="{problem}"' in answer.text
 
 
-def test_a_mistyped_provider_is_asked_about_once(client):
-    answer = _press(client, email="ana@gmial.com")
+def _fields(answer):
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', answer.text))
+
+
+@pytest.mark.parametrize(
+    ("pressed", "typed", "address"),
+    [
+        ({"meant": "ana@gmail.com"}, "ana@gmial.com", "ana@gmail.com"),
+        ({"kept": "yes"}, "ana@gmial.com", "ana@gmial.com"),
+        ({}, "ana@gmial.com", "ana@gmial.com"),  # Return, or Subscribe once more
+        ({"meant": "ana@gmail.com"}, "ana@readers.example", "ana@readers.example"),  # corrected by hand since
+    ],
+)
+def test_a_mistyped_provider_is_asked_about_once_and_every_answer_works_without_script(client, pressed, typed, address):
+    answer = _press(client, email="ana@gmial.com", topics="music")
     assert "Did you mean ana@gmail.com?" in answer.text
     assert (answer.status_code, _people()) == (400, 0)
-    meant = re.search(r'name="as_typed" value="([^"]+)"', answer.text)[1]
-    assert _press(client, email="ana@gmial.com", as_typed=meant).status_code == 200
-    assert _people() == 1
+    assert _press(client, email=typed, topics="music", **{**_fields(answer), **pressed}).status_code == 200
+    db.session.rollback()
+    assert db.session.query(Subscriber).one().address == address
+
+
+def test_return_in_a_field_presses_subscribe_and_not_the_suggestion(client):
+    answer = _press(client, email="ana@gmial.com")
+    form = answer.text.partition("<form")[2]
+    assert "name=" not in re.search(r"<button[^>]*>", form)[0]
+
+
+def test_topics_and_newsletters_are_chosen_beforehand_by_the_address_alone(client):
+    for path in ("/", "/subscribe", "/embed"):
+        assert not re.search(r'name="topics"[^>]* checked', client.get(path).text)
+        assert re.findall(r'name="topics" value="(\w+)" checked', client.get(f"{path}?topic=art").text) == ["art"]
+        assert not re.search(r'name="terms"[^>]* checked', client.get(path).text)
+    weekly = client.get("/subscribe?newsletter=weekly").text
+    assert re.findall(r'name="newsletters" value="(\w+)" checked', weekly) == ["weekly"]
+
+
+def test_the_first_page_says_what_comes_how_often_and_when_next(client):
+    with time_machine.travel("2026-11-25 12:00Z", tick=False):
+        page = client.get("/").text
+    assert "Every Friday at 17:00 (UTC)" in page
+    assert "Next on Friday 27 November 2026" in page
+    assert "Staff only" not in page
+
+
+def test_a_logo_stands_for_the_name_on_pages_and_in_mails(client, room):
+    drawn = io.BytesIO()
+    Image.new("RGBA", (400, 80), (0, 0, 0, 0)).save(drawn, "PNG")
+    masthead.set_logo(pictures.adopt_logo(drawn.getvalue()))
+    db.session.commit()
+    page = client.get("/").text
+    path = re.search(r'<img class="masthead-logo" src="([^"]+)" alt="The Magazine"', page)[1]
+    answer = client.get(path)
+    assert (answer.mimetype, Image.open(io.BytesIO(answer.data)).mode) == ("image/png", "RGBA")
+    assert looks.of(masthead.current()).logo_url.endswith(path)
+    with pytest.raises(errors.BadInput):
+        pictures.adopt_logo(b"<svg/>")
 
 
 @pytest.mark.parametrize("form", [None, "", "x.y.z", "old"])

@@ -14,6 +14,7 @@ from newsletter.audience import addresses, consent, signup, wishes
 from newsletter.issues import calendar
 from newsletter.publication import legal, masthead, newsletters
 from newsletter.publication.models import LegalKind, Newsletter, Topic
+from newsletter.web import languages
 
 _PURPOSE = "form"
 _LONGEST = 400
@@ -54,7 +55,16 @@ class Choice:
     slug: str
     title: str
     often: str
+    language: str
     is_chosen: bool
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """The address that was typed, and the one that was probably meant: each is a button beside the field."""
+
+    typed: str
+    meant: str
 
 
 @dataclass(frozen=True)
@@ -82,15 +92,17 @@ class Box:
     choices: list[Choice] = field(default_factory=list)
     sentence: list[Part] = field(default_factory=list)
     terms: bool = False
-    as_typed: str = ""
+    suggestion: Suggestion | None = None
     problems: Mapping[str, str] = field(default_factory=dict)
     remark: str = ""
     is_framed: bool = False
+    language: str = "en"
 
 
-def box(topic_slug: str = "", *, page: str = "", is_framed: bool = False) -> Box:
-    """The empty box, with a topic chosen beforehand, for a page of ours named by its path."""
-    return refilled(Typed(topics=[topic_slug] if topic_slug else []), page=page or request.path, is_framed=is_framed)
+def box(topic_slug: str = "", *, newsletter_slug: str = "", page: str = "", is_framed: bool = False) -> Box:
+    """The empty box, with a topic or newsletter chosen beforehand, for a page of ours named by its path."""
+    chosen = Typed(topics=[topic_slug] if topic_slug else [], newsletters=[newsletter_slug] if newsletter_slug else [])
+    return refilled(chosen, page=page or request.path, is_framed=is_framed)
 
 
 def refilled(
@@ -103,13 +115,13 @@ def refilled(
     is_framed: bool = False,
 ) -> Box:
     """The box with what was typed, what is wrong with it, and the earlier token while it shows the same texts."""
-    present = masthead.current()
-    invitation = masthead.label(present, "invitation")
-    offered = newsletters.public()
-    if not offered or not legal.is_open(present.language):
-        return Box(invitation, is_open=False)
-    shown = consent.shown(present.language)
+    language, offered = languages.spoken(), newsletters.public()
+    invitation = masthead.label(masthead.current(), "invitation", language)
+    if not offered or not legal.is_open(language):
+        return Box(invitation, is_open=False, language=language)
+    shown = consent.shown(language)
     earlier = stamp(token) if token else None
+    meant = addresses.suggestion(typed.email)
     problems = problems or {}
     return Box(
         invitation,
@@ -120,12 +132,13 @@ def refilled(
         topics=_topics(offered),
         chosen_topics=typed.topics or [name.partition(":")[2] for name in typed.subscriptions],
         choices=_choices(offered, typed.newsletters or [name.partition(":")[0] for name in typed.subscriptions]),
-        sentence=_sentence(present.language),
+        sentence=_sentence(language),
         terms=typed.terms,
-        as_typed=typed.email if addresses.suggestion(typed.email) and "email" in problems else "",
+        suggestion=Suggestion(typed.email, meant) if meant and "email" in problems else None,
         problems=problems,
         remark=remark,
         is_framed=is_framed,
+        language=language,
     )
 
 
@@ -139,7 +152,7 @@ class Agreement:
 
 def agreement() -> Agreement | None:
     """What a reader agrees to who takes something new by a link; None while sign-up is closed."""
-    language = masthead.current().language
+    language = languages.spoken()
     if not legal.is_open(language):
         return None
     return Agreement(_sentence(language), _token(consent.shown(language), request.path.rpartition("/")[0]))
@@ -147,8 +160,11 @@ def agreement() -> Agreement | None:
 
 def read(form: "MultiDict[str, str]") -> Typed:
     """What was sent, cut to lengths a person types; raises nothing."""
+    asked_about, meant = _one(form, "asked_about"), _one(form, "meant")
+    email = _one(form, "email")
+    # The button of the suggestion answers for the address it was shown beside, not for one corrected by hand since.
     return Typed(
-        email=_one(form, "email"),
+        email=meant if meant and email == asked_about else email,
         newsletters=_many(form, "newsletters"),
         topics=_many(form, "topics"),
         subscriptions=_many(form, "subscription"),
@@ -175,18 +191,19 @@ def problems(typed: Typed) -> dict[str, str]:
     try:
         addresses.parse(typed.email)
     except errors.BadInput as error:
-        found["email"] = error.message
+        found["email"] = languages.say(error.message)
     else:
         meant = addresses.suggestion(typed.email)
         if meant and typed.as_typed != typed.email:
-            found["email"] = f"Did you mean {meant}? Correct it, or press the button again to keep it as it is."
+            found["email"] = languages.say("Did you mean %(address)s?", address=meant)
     try:
         wishes.asked(typed.newsletters, typed.topics, typed.subscriptions)
     except errors.BadInput as error:
-        found[error.field] = error.message
+        found[error.field] = languages.say(error.message)
     if not typed.terms:
-        found["terms"] = signup.TERMS_NEEDED
-    return found
+        found["terms"] = languages.say(signup.TERMS_NEEDED)
+    # In the order of the fields, as the summary lists them.
+    return {field: found[field] for field in (*Box.FIELDS, *found) if field in found}
 
 
 def _token(shown: consent.Shown, page: str) -> str:
@@ -207,7 +224,8 @@ def _choices(offered: list[Newsletter], chosen: list[str]) -> list[Choice]:
         Choice(
             slug=newsletter.slug,
             title=newsletter.title,
-            often=calendar.how_often(newsletter),
+            often=calendar.how_often(newsletter, languages.spoken()),
+            language=newsletter.language,
             is_chosen=newsletter.slug in preset,
         )
         for newsletter in offered

@@ -8,8 +8,10 @@ from typing import Any
 from flask import Blueprint, Response, current_app, g, url_for
 from werkzeug.local import LocalProxy
 
+from newsletter.languages import speech
 from newsletter.publication import look, masthead
 from newsletter.publication.models import Masthead
+from newsletter.web import languages
 
 blueprint = Blueprint("theme", __name__)
 
@@ -25,7 +27,14 @@ def stylesheet() -> Response:
 @blueprint.app_context_processor
 def _dress() -> dict[str, Any]:
     # Read from the database only by a page that prints it.
-    return {"masthead": LocalProxy(_masthead), "theme_url": theme_url, "asset": asset}
+    return {
+        "masthead": LocalProxy(_masthead),
+        "theme_url": theme_url,
+        "asset": asset,
+        "language": LocalProxy(languages.spoken),
+        "direction": LocalProxy(lambda: speech.direction(languages.spoken())),
+        "direction_of": speech.direction,
+    }
 
 
 @blueprint.teardown_app_request
