@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -62,7 +63,7 @@ class Settings:
         2000, "confirmation mails by the form in one hour from everybody, against list bombing"
     )
     embed_sites: tuple[str, ...] = _row(
-        (), "sites, comma-separated like https://magazine.example, that may frame the sign-up box; none named: any"
+        (), "sites, comma-separated like https://magazine.example, that may frame the sign-up box; none named: none"
     )
     form_minimum_time: timedelta = _row(
         timedelta(seconds=2), "a form sent back faster than this was filled by a machine"
@@ -282,6 +283,11 @@ def _complete(values: dict[str, Any]) -> Settings:
     _check_smtp(values.get("smtp_url", ""), development=values["env"] == "development")
     if not values["database_url"].startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ConfigurationError("NEWSLETTER_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://.")
+    _check_neighbours(values)
+    return Settings(**values)
+
+
+def _check_neighbours(values: dict[str, Any]) -> None:
     rates_of(values.get("domain_rates", ()))
     if values.get("relay_rate", 0) < 0:
         raise ConfigurationError("NEWSLETTER_RELAY_RATE must be a number of messages a second, or 0 for no limit.")
@@ -291,7 +297,11 @@ def _complete(values: dict[str, Any]) -> Settings:
             ipaddress.ip_network(network)
         except ValueError:
             raise ConfigurationError(f"NEWSLETTER_TRUSTED_PROXIES holds {network!r}, which is not a network.") from None
-    return Settings(**values)
+    for site in values.get("embed_sites", ()):
+        if not re.fullmatch(r"https?://(\*\.)?[A-Za-z0-9.-]+(:\d+)?", site):
+            raise ConfigurationError(
+                f"NEWSLETTER_EMBED_SITES holds {site!r}; a site is written like https://magazine.example."
+            )
 
 
 def _check_engine(engine: str, database_url: str) -> None:

@@ -74,3 +74,22 @@ for (const link of document.querySelectorAll("[data-forget]")) {
 for (const field of document.querySelectorAll("input[data-select]")) {
   field.addEventListener("focus", () => field.select());
 }
+
+// What is there to be pasted elsewhere is copied at a press.
+for (const field of document.querySelectorAll("textarea[data-copy]")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = field.dataset.copy;
+  const told = document.createElement("span");
+  told.setAttribute("role", "status");
+  told.className = "soft";
+  button.addEventListener("click", async () => {
+    field.select();
+    await navigator.clipboard.writeText(field.value);
+    told.textContent = "Copied.";
+  });
+  const line = document.createElement("p");
+  line.className = "bar-of-buttons";
+  line.append(button, told);
+  field.after(line);
+}

@@ -53,6 +53,8 @@ def test_production_refuses_to_start_without_what_it_needs(missing):
         ("NEWSLETTER_DOMAIN_RATES", "gmail.com=20,=5"),
         ("NEWSLETTER_DOMAIN_RATES", "gmail.com=0"),
         ("NEWSLETTER_RELAY_RATE", "-1"),
+        ("NEWSLETTER_EMBED_SITES", "magazine.example"),
+        ("NEWSLETTER_EMBED_SITES", "https://magazine.example; script-src *"),
     ],
 )
 def test_a_wrong_value_is_refused_naming_its_variable(tmp_path, name, value):

@@ -55,6 +55,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/newsletters"): Role.PUBLISHER,
     ("GET", "/admin/newsletters/<slug>"): Role.PUBLISHER,
     ("POST", "/admin/newsletters/<slug>"): Role.PUBLISHER,
+    ("GET", "/admin/box"): Role.WRITER,
     ("GET", "/admin/readers"): Role.EDITOR,
     ("GET", "/admin/readers/<int:reader_id>"): Role.EDITOR,
     ("GET", "/admin/editors"): Role.ADMIN,

@@ -382,7 +382,7 @@ def test_pages_weigh_less_than_50_kb_with_their_styles(client):
     for path in ("/theme.css", "/static/public.css", "/static/issue.css"):
         with client.get(path) as answer:
             styles += len(answer.data)
-    for path in ("/", "/subscribe", "/archive", "/terms"):
+    for path in ("/", "/subscribe", "/embed", "/archive", "/terms"):
         assert len(client.get(path).data) + styles < 50_000
 
 

@@ -1,5 +1,6 @@
 """Headers, limits and hosts on every answer, and error pages that give nothing away."""
 
+import re
 import sqlite3
 
 import pytest
@@ -61,16 +62,35 @@ def test_pages_with_a_token_are_not_stored_and_tell_no_other_site(client):
     assert client.get("/").headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
 
 
-def test_the_box_alone_may_be_framed(client):
-    headers = client.get("/embed").headers
-    assert "frame-ancestors *" in headers["Content-Security-Policy"]
-    assert "X-Frame-Options" not in headers
+@pytest.mark.parametrize(
+    ("sites", "base", "ancestors"),
+    [
+        (
+            "https://magazine.example,https://*.magazine.example",
+            "https",
+            "'self' https://magazine.example https://*.magazine.example",
+        ),
+        ("", "https", "'self'"),
+        ("", "", "'self' http://localhost:* http://127.0.0.1:*"),
+    ],
+)
+def test_the_box_alone_may_be_framed_and_by_named_sites_only(room, configured, sites, base, ancestors):
+    chosen = _production(configured, NEWSLETTER_EMBED_SITES=sites) if base else configured
+    app = factory.create_app(chosen)
+    visitor = app.test_client()
+    visitor.environ_base["HTTP_HOST"] = "localhost"
+    for answer in (visitor.get("/embed"), visitor.post("/embed/subscribe")):
+        assert answer.headers["Content-Security-Policy"].partition("frame-ancestors ")[2].partition(";")[0] == ancestors
+        assert ("X-Frame-Options" in answer.headers) == (ancestors == "'self'")
+    assert "frame-ancestors 'none'" in visitor.get("/subscribe").headers["Content-Security-Policy"]
+    _close(app)
 
 
 def test_no_page_holds_script_or_style_of_its_own(client):
     for path in ("/", "/subscribe", "/embed", "/archive", "/terms", "/nope"):
         page = client.get(path).text
-        assert "<script" not in page
+        # The box is the one page with script: a file of ours that tells its height.
+        assert re.findall(r"<script[^>]*>(.*?)</script>", page) == ([""] if path == "/embed" else [])
         assert "<style" not in page
         assert " style=" not in page
         assert " on" + "click" not in page

@@ -6,6 +6,7 @@ from newsletter.web.admin import (
     access,
     answers,
     articles,
+    box,
     editors,
     feeds,
     issue,
@@ -36,6 +37,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     articles.blueprint,
     feeds.blueprint,
     newsletters.blueprint,
+    box.blueprint,
     readers.blueprint,
     editors.blueprint,
 )
