@@ -1,31 +1,63 @@
 """Released issues as anybody may read them on the web, nothing personal in them."""
 
+import dataclasses
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 
-from newsletter import clock, db, errors
+from newsletter import db, errors
+from newsletter.articles.models import Article, ArticleTopic
 from newsletter.issues import editions, freezing, matching, selection
-from newsletter.issues.freezing import Content
-from newsletter.issues.models import Issue, IssueState
+from newsletter.issues.freezing import Content, FrozenStory
+from newsletter.issues.models import Issue, IssueArticle, IssueState
 from newsletter.mail.digest import Digest
-from newsletter.publication.models import Newsletter
+from newsletter.publication.models import Newsletter, Topic
 
 
-def issues(newsletter: Newsletter | None = None, *, limit: int = 50, before: datetime | None = None) -> list[Issue]:
-    """Released issues of the public newsletters, newest first; `before` walks on from the last one's released_at."""
-    query = (
-        select(Issue)
-        .join(Newsletter, Newsletter.id == Issue.newsletter_id)
-        .where(Issue.state == IssueState.RELEASED, Newsletter.is_public)
-        .order_by(Issue.released_at.desc(), Issue.id.desc())
-        .limit(limit)
-    )
+@dataclass(frozen=True)
+class Published:
+    """An issue on the web: its view, title and day; `corrected_at` when a story of it was withdrawn since."""
+
+    issue: Issue
+    view: Digest
+    title: str
+    dated_at: datetime
+    corrected_at: datetime | None
+
+    @property
+    def updated_at(self) -> datetime:
+        """When the page last changed."""
+        return self.corrected_at or self.issue.released_at or self.dated_at
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What an issue brought on one topic."""
+
+    issue: Issue
+    dated_at: datetime
+    stories: list[FrozenStory]
+
+
+def issues(
+    newsletter: Newsletter | None = None, *, topic: Topic | None = None, limit: int = 50, before: int | None = None
+) -> list[Issue]:
+    """Released issues of the public newsletters, newest first; `before` walks on from the last one's id."""
+    query = _public().order_by(Issue.id.desc()).limit(limit)
     if newsletter is not None:
         query = query.where(Issue.newsletter_id == newsletter.id)
+    if topic is not None:
+        query = query.where(_carries(topic))
     if before is not None:
-        query = query.where(Issue.released_at < before)
+        query = query.where(Issue.id < before)
     return list(db.session.scalars(query))
+
+
+def count(newsletter: Newsletter) -> int:
+    """How many issues of a newsletter there are to read."""
+    return db.session.scalar(_public(func.count()).where(Issue.newsletter_id == newsletter.id)) or 0
 
 
 def latest(newsletter: Newsletter) -> Issue | None:
@@ -35,32 +67,70 @@ def latest(newsletter: Newsletter) -> Issue | None:
 
 def find(slug: str, number: int) -> Issue:
     """A released issue by its newsletter's slug and its number; raises NotFound."""
-    issue = db.session.scalars(
-        select(Issue)
-        .join(Newsletter, Newsletter.id == Issue.newsletter_id)
-        .where(
-            Newsletter.slug == slug,
-            Newsletter.is_public,
-            Issue.number == number,
-            Issue.state == IssueState.RELEASED,
-        )
-    ).first()
+    issue: Issue | None = db.session.scalars(_public().where(Newsletter.slug == slug, Issue.number == number)).first()
     if issue is None:
         raise errors.NotFound("There is no such issue.")
     return issue
 
 
-def view(issue: Issue) -> Digest:
-    """All stories of an issue in full sections."""
-    content = freezing.content(issue)
+def published(issue: Issue) -> Published:
+    """An issue with all its stories in full sections, without those withdrawn since."""
+    content, corrected_at = _corrected(issue)
     whole = selection.everything(matching.pool(content), _lead_id(content))
-    return editions.view(content, whole, dated_at=issue.send_at or clock.now())
+    return Published(
+        issue,
+        editions.view(content, whole, dated_at=_dated_at(issue)),
+        editions.subject(content, whole),
+        _dated_at(issue),
+        corrected_at,
+    )
 
 
-def title(issue: Issue) -> str:
-    """What the issue is called in a list: its subject."""
+def carried(issue: Issue, topic: Topic) -> Carried:
+    """The stories of an issue on a topic, in its order."""
+    content, _ = _corrected(issue)
+    return Carried(issue, _dated_at(issue), [story for story in content.stories if topic.id in story.topic_ids])
+
+
+def _public(*columns: ColumnElement[int]) -> Select[Any]:
+    return (
+        select(*(columns or (Issue,)))
+        .select_from(Issue)
+        .join(Newsletter, Newsletter.id == Issue.newsletter_id)
+        .where(Issue.state == IssueState.RELEASED, Newsletter.is_public)
+    )
+
+
+def _carries(topic: Topic) -> ColumnElement[bool]:
+    return exists().where(
+        IssueArticle.issue_id == Issue.id,
+        IssueArticle.dropped_at.is_(None),
+        ArticleTopic.article_id == IssueArticle.article_id,
+        ArticleTopic.topic_id == topic.id,
+    )
+
+
+def _corrected(issue: Issue) -> tuple[Content, datetime | None]:
     content = freezing.content(issue)
-    return editions.subject(content, selection.everything(matching.pool(content), _lead_id(content)))
+    ids = [story.id for story in (*content.stories, *content.evergreens)]
+    withdrawn = dict(
+        db.session.execute(
+            select(Article.id, Article.withdrawn_at).where(Article.id.in_(ids), Article.withdrawn_at.is_not(None))
+        ).all()
+    )
+    if not withdrawn:
+        return content, None
+    told = [withdrawn[story.id] for story in content.stories if story.id in withdrawn]
+    left = dataclasses.replace(
+        content,
+        stories=tuple(story for story in content.stories if story.id not in withdrawn),
+        evergreens=tuple(story for story in content.evergreens if story.id not in withdrawn),
+    )
+    return left, max((at for at in told if at), default=None)
+
+
+def _dated_at(issue: Issue) -> datetime:
+    return issue.send_at or issue.released_at or issue.cutoff_at
 
 
 def _lead_id(content: Content) -> int | None:

@@ -44,6 +44,11 @@ def page(path: str) -> str:
     return settings.current().base_url + path
 
 
+def path_of(url: str) -> str:
+    """An address of ours without the base URL, for pages that may be read under another name."""
+    return url.removeprefix(settings.current().base_url)
+
+
 def safe(url: str) -> str:
     """An http(s) address from outside in plain ASCII; empty when it is anything else, `javascript:` above all."""
     try:

@@ -12,6 +12,7 @@ from newsletter.web.public import (
     media,
     preferences,
     signup,
+    syndication,
     theme,
     unsubscribe,
 )
@@ -25,6 +26,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     preferences.blueprint,
     unsubscribe.blueprint,
     archive.blueprint,
+    syndication.blueprint,
     legal.blueprint,
     media.blueprint,
     health.blueprint,

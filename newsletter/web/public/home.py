@@ -5,9 +5,8 @@ from datetime import datetime
 
 from flask import Blueprint, Response, request
 
-from newsletter import settings
 from newsletter.issues import agenda, archive, calendar
-from newsletter.mail import words
+from newsletter.mail import links, words
 from newsletter.mail.digest import Image
 from newsletter.publication import newsletters
 from newsletter.publication.models import Newsletter
@@ -69,12 +68,12 @@ def _sample(newsletter: Newsletter, language: str) -> Sample | None:
     issue = archive.latest(newsletter)
     if issue is None:
         return None
-    view = archive.view(issue)
+    found = archive.published(issue)
     return Sample(
         number=issue.number,
-        title=view.subject,
-        on=words.long_date(issue.send_at or issue.cutoff_at, newsletter.zone, language),
-        picture=_of_this_host(view.lead.picture) if view.lead else None,
+        title=found.title,
+        on=words.long_date(found.dated_at, newsletter.zone, language),
+        picture=_of_this_host(found.view.lead.picture) if found.view.lead else None,
     )
 
 
@@ -82,5 +81,5 @@ def _of_this_host(picture: Image | None) -> Image | None:
     """The same picture by its path: this page may be read under another name than the base URL's."""
     if picture is None:
         return None
-    path = picture.url.removeprefix(settings.current().base_url)
+    path = links.path_of(picture.url)
     return Image(path, picture.width, picture.height, picture.alt) if path.startswith("/") else None

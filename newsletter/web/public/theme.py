@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app, g, url_for
 from werkzeug.local import LocalProxy
 
 from newsletter.languages import speech
+from newsletter.mail import links
 from newsletter.publication import look, masthead
 from newsletter.publication.models import Masthead
 from newsletter.web import languages
@@ -34,7 +35,14 @@ def _dress() -> dict[str, Any]:
         "language": LocalProxy(languages.spoken),
         "direction": LocalProxy(lambda: speech.direction(languages.spoken())),
         "direction_of": speech.direction,
+        "locale_of": lambda code: str(speech.locale(code)),
     }
+
+
+@blueprint.app_template_filter("safe_url")
+def safe_url(url: str) -> str:
+    """An http(s) address from outside, or nothing."""
+    return links.safe(url)
 
 
 @blueprint.teardown_app_request
