@@ -34,7 +34,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Carried:
-    """What an issue brought on one topic."""
+    """What an issue was the first to bring on one topic."""
 
     issue: Issue
     dated_at: datetime
@@ -87,9 +87,10 @@ def published(issue: Issue) -> Published:
 
 
 def carried(issue: Issue, topic: Topic) -> Carried:
-    """The stories of an issue on a topic, in its order."""
+    """What an issue was the first to bring on a topic, in its order."""
     content, _ = _corrected(issue)
-    return Carried(issue, _dated_at(issue), [story for story in content.stories if topic.id in story.topic_ids])
+    stories = [story for story in content.stories if story.is_fresh and topic.id in story.topic_ids]
+    return Carried(issue, _dated_at(issue), stories)
 
 
 def _public(*columns: ColumnElement[int]) -> Select[Any]:
