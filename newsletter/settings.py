@@ -72,6 +72,12 @@ class Settings:
     unconfirmed_lifetime: timedelta = _row(
         timedelta(days=30), "unconfirmed sign-ups are deleted after this (GDPR 5(1)(e))"
     )
+    network_details_lifetime: timedelta = _row(
+        timedelta(days=30), "network address and browser of a consent are kept whole for this long, then shortened"
+    )
+    measures_readers: bool = _row(
+        False, "whether the magazine measures readers personally, each with a consent of its own"
+    )
 
     # articles
     feed_interval: timedelta = _row(timedelta(minutes=15), "how often a feed is polled")

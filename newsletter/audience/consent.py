@@ -1,22 +1,33 @@
-"""What a person agreed to, how and when: append-only lines, and the proof made of them."""
+"""What a person agreed to, how and when: lines that are only ever added."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select, tuple_, update
 
-from newsletter import clock, db, errors
-from newsletter.audience import addresses
-from newsletter.audience.models import ConsentKind, ConsentRecord, Subscriber, Subscription, SubscriptionState
+from newsletter import clock, db, errors, settings
+from newsletter.audience import agents, chain, proofs
+from newsletter.audience.models import (
+    ConsentDetail,
+    ConsentKind,
+    ConsentRecord,
+    Part,
+    Purpose,
+    Subscriber,
+)
 from newsletter.audience.wishes import Wish
 from newsletter.publication import legal
-from newsletter.publication.models import LegalKind, Newsletter, Topic
+from newsletter.publication.models import LegalKind
+
+# Made by proofs; the room's callers ask for it here.
+proof = proofs.proof
 
 
 @dataclass(frozen=True)
 class Origin:
-    """How and from where a person spoke: channel form | link | one-click | preferences | import | desk."""
+    """How and from where a person spoke; the channels are listed at models.ConsentRecord."""
 
     channel: str
     page: str = ""
@@ -34,6 +45,22 @@ class Shown:
     privacy_version: int
 
 
+@dataclass(frozen=True)
+class Entry:
+    """One line to be written about a person."""
+
+    subscriber_id: int
+    address: str
+    kind: ConsentKind
+    origin: Origin
+    wishes: Sequence[str] = ()
+    language: str = "en"
+    shown: Shown | None = None
+    request_id: int | None = None
+    note: str = ""
+    purpose: Purpose = Purpose.NEWSLETTERS
+
+
 def shown(language: str = "en") -> Shown:
     """What a form shows now; raises Refused while sign-up is closed."""
     worded = legal.wording(language)
@@ -45,7 +72,7 @@ def shown(language: str = "en") -> Shown:
     return Shown(legal.spelled_out(worded, terms, privacy), language, terms.version, privacy.version)
 
 
-def record(
+def record(  # noqa: PLR0913 - what a line says, each by name
     kind: ConsentKind,
     subscriber: Subscriber,
     wishes: Iterable[Wish],
@@ -54,94 +81,127 @@ def record(
     shown: Shown | None = None,
     request_id: int | None = None,
     note: str = "",
+    purpose: Purpose = Purpose.NEWSLETTERS,
 ) -> ConsentRecord:
-    """Append one line about these wishes."""
-    line = ConsentRecord(
+    """Add one line about these wishes to the person's chain."""
+    entry = Entry(
         subscriber_id=subscriber.id,
-        request_id=request_id,
+        address=subscriber.address,
         kind=kind,
-        at=clock.now(),
-        sentence=shown.sentence if shown else "",
-        language=shown.language if shown else subscriber.language,
-        terms_version=shown.terms_version if shown else None,
-        privacy_version=shown.privacy_version if shown else None,
+        origin=origin,
         wishes=[wish.name for wish in wishes],
-        channel=origin.channel,
-        # A database that refuses NUL must not refuse the consent.
-        page=_clean(origin.page),
-        source_address=_clean(origin.source_address),
-        agent=_clean(origin.agent),
+        language=subscriber.language,
+        shown=shown,
+        request_id=request_id,
         note=note,
+        purpose=purpose,
     )
-    db.session.add(line)
-    db.session.flush()
-    return line
+    number = record_all([entry])[0]
+    db.session.refresh(subscriber, ["records_made"])
+    return db.session.scalars(select(ConsentRecord).filter_by(subscriber_id=subscriber.id, number=number)).one()
 
 
-def proof(address: str) -> dict[str, Any]:
-    """Everything known about one address, JSON-able, times in ISO 8601 UTC; raises BadInput or NotFound.
+def record_all(entries: Sequence[Entry]) -> list[int]:
+    """Add a line for each entry in a few statements; returns their numbers in their persons' chains.
 
-    {"address", "state": pending | confirmed | ended, "subscriptions": [...], "records": [...]} (GDPR 7(1)).
+    Locks the persons until the transaction ends, so that two lines never follow the same one.
     """
-    key = addresses.parse(address).key
-    subscriber = db.session.scalars(select(Subscriber).filter_by(address_key=key)).first()
-    if subscriber is None:
-        raise errors.NotFound("Nothing is known about this address.")
-    held = db.session.execute(
-        select(Subscription, Newsletter.slug, Topic.slug)
-        .join(Newsletter, Newsletter.id == Subscription.newsletter_id)
-        .join(Topic, Topic.id == Subscription.topic_id)
-        .filter(Subscription.subscriber_id == subscriber.id)
-        .order_by(Subscription.id)
+    db.session.flush()
+    heads = _heads({entry.subscriber_id for entry in entries})
+    lines, details, numbers = [], [], []
+    for entry in entries:
+        made, previous = heads[entry.subscriber_id]
+        line, beside = _written(entry, made + 1, previous)
+        heads[entry.subscriber_id] = (made + 1, line["hash"])
+        lines.append(line)
+        details += beside
+        numbers.append(made + 1)
+    if lines:
+        db.session.execute(insert(ConsentRecord), lines)
+        made_now = [{"id": person, "records_made": head[0]} for person, head in heads.items()]
+        db.session.execute(update(Subscriber), made_now)
+    if details:
+        db.session.execute(insert(ConsentDetail), details)
+    return numbers
+
+
+def close(subscriber_ids: Sequence[int], *, channel: str) -> None:
+    """End these persons' chains: a last line, and all that can be forgotten of the others is."""
+    people = select(Subscriber.id).where(Subscriber.id.in_(subscriber_ids)).order_by(Subscriber.id)
+    ids = list(db.session.scalars(people))
+    record_all([Entry(person, "", ConsentKind.ERASED, Origin(channel)) for person in ids])
+    db.session.execute(delete(ConsentDetail).where(ConsentDetail.subscriber_id.in_(ids)))
+
+
+def forget_networks(now: datetime, *, limit: int = 5000) -> int:
+    """Delete up to `limit` network details whose time is over; the short form and the chain stay."""
+    due = select(ConsentDetail.subscriber_id, ConsentDetail.number).where(ConsentDetail.until_at < now).limit(limit)
+    keys = db.session.execute(due).all()
+    if keys:
+        which = tuple_(ConsentDetail.subscriber_id, ConsentDetail.number).in_(keys)
+        db.session.execute(delete(ConsentDetail).where(which, ConsentDetail.part == Part.NETWORK))
+    return len(keys)
+
+
+def _heads(ids: set[int]) -> dict[int, tuple[int, str]]:
+    """How many lines each person has, and the hash of the last."""
+    people = select(Subscriber.id, Subscriber.records_made).where(Subscriber.id.in_(ids)).order_by(Subscriber.id)
+    made: dict[int, int] = dict(db.session.execute(people.with_for_update()).all())
+    last = (
+        select(ConsentRecord.subscriber_id, ConsentRecord.hash)
+        .join(Subscriber, Subscriber.id == ConsentRecord.subscriber_id)
+        .where(Subscriber.id.in_(ids), ConsentRecord.number == Subscriber.records_made)
     )
-    subscriptions = [_told_subscription(row, newsletter, topic) for row, newsletter, topic in held]
-    records = db.session.scalars(
-        select(ConsentRecord).filter_by(subscriber_id=subscriber.id).order_by(ConsentRecord.id)
-    )
-    return {
-        "address": subscriber.address,
-        "state": _state({each["state"] for each in subscriptions}),
-        "language": subscriber.language,
-        "subscriptions": subscriptions,
-        "records": [_told_record(line) for line in records],
+    hashes: dict[int, str] = dict(db.session.execute(last).all())
+    return {person: (count, hashes.get(person, chain.START)) for person, count in made.items()}
+
+
+def _written(entry: Entry, number: int, previous: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The columns of a line, and of the details beside it."""
+    now, origin, seen = clock.now(), entry.origin, entry.shown
+    beside = {
+        Part.PERSON: {
+            "address": entry.address,
+            "page": origin.page,
+            "note": entry.note,
+            "network": agents.network(origin.source_address),
+            "browser": agents.browser(origin.agent),
+        },
+        Part.NETWORK: {"source_address": origin.source_address, "agent": origin.agent},
     }
-
-
-def _clean(text: str) -> str:
-    return text.replace("\0", "")[:500]
-
-
-def _state(states: set[str]) -> str:
-    for state in (SubscriptionState.CONFIRMED, SubscriptionState.PENDING):
-        if state in states:
-            return state.value
-    return SubscriptionState.ENDED.value
-
-
-def _told_subscription(row: Subscription, newsletter: str, topic: str) -> dict[str, Any]:
-    return {
-        "newsletter": newsletter,
-        "topic": topic,
-        "state": row.state.value,
-        "created_at": row.created_at.isoformat(),
-        "confirmed_at": row.confirmed_at.isoformat() if row.confirmed_at else None,
-        "ended_at": row.ended_at.isoformat() if row.ended_at else None,
+    kept = {part: chain.Detail(content) for part, named in beside.items() if (content := _said(named))}
+    line: dict[str, Any] = {
+        "subscriber_id": entry.subscriber_id,
+        "number": number,
+        "request_id": entry.request_id,
+        "kind": entry.kind,
+        "purpose": entry.purpose,
+        "at": now,
+        "sentence": seen.sentence if seen else "",
+        "language": seen.language if seen else entry.language,
+        "terms_version": seen.terms_version if seen else None,
+        "privacy_version": seen.privacy_version if seen else None,
+        "wishes": list(entry.wishes),
+        "channel": origin.channel,
+        "person_digest": kept[Part.PERSON].digest if Part.PERSON in kept else "",
+        "network_digest": kept[Part.NETWORK].digest if Part.NETWORK in kept else "",
     }
+    line["hash"] = chain.hash_of(line, previous)
+    until = {Part.PERSON: None, Part.NETWORK: now + settings.current().network_details_lifetime}
+    details = [
+        {
+            "subscriber_id": entry.subscriber_id,
+            "number": number,
+            "part": part,
+            "salt": detail.salt,
+            "content": dict(detail.content),
+            "until_at": until[part],
+        }
+        for part, detail in kept.items()
+    ]
+    return line, details
 
 
-def _told_record(line: ConsentRecord) -> dict[str, Any]:
-    return {
-        "kind": line.kind.value,
-        "at": line.at.isoformat(),
-        "sentence": line.sentence,
-        "language": line.language,
-        "terms_version": line.terms_version,
-        "privacy_version": line.privacy_version,
-        "wishes": line.wishes,
-        "channel": line.channel,
-        "page": line.page,
-        "source_address": line.source_address,
-        "agent": line.agent,
-        "request_id": line.request_id,
-        "note": line.note,
-    }
+def _said(content: Mapping[str, str]) -> dict[str, str]:
+    # A database that refuses NUL must not refuse the consent.
+    return {name: cut for name, text in content.items() if (cut := text.replace("\0", "")[:500])}

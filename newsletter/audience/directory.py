@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, case, exists, func, select
 
 from newsletter import clock, db, errors
-from newsletter.audience.models import ConsentKind, ConsentRecord, Subscriber, Subscription, SubscriptionState
+from newsletter.audience.models import ConsentKind, ConsentRecord, Purpose, Subscriber, Subscription, SubscriptionState
 from newsletter.outbox.models import Suppression
 
 PAGE = 50
@@ -87,7 +87,7 @@ def growth(span: timedelta) -> Growth:
 
 def _people(since: datetime, *kinds: ConsentKind) -> int:
     statement = select(func.count(ConsentRecord.subscriber_id.distinct())).where(
-        ConsentRecord.kind.in_(kinds), ConsentRecord.at >= since
+        ConsentRecord.kind.in_(kinds), ConsentRecord.purpose == Purpose.NEWSLETTERS, ConsentRecord.at >= since
     )
     return db.session.scalar(statement) or 0
 

@@ -9,19 +9,20 @@ from functools import cache
 from typing import BinaryIO
 from zoneinfo import available_timezones
 
-from sqlalchemy import insert, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter import clock, db, errors, signing
-from newsletter.audience import addresses, sheets, wishes
-from newsletter.audience.models import ConsentKind, ConsentRecord, Subscriber, Subscription, SubscriptionState
+from newsletter.audience import addresses, consent, sheets, wishes
+from newsletter.audience.consent import Entry, Origin
+from newsletter.audience.models import ConsentKind, Subscriber, Subscription, SubscriptionState
 from newsletter.audience.wishes import Wish
 from newsletter.outbox.models import Suppression
 
 COLUMNS = ("email", "newsletters", "topics", "status", "consent_at", "consent_source", "language", "timezone")
 # Rows of one transaction: a statement for all of them costs little more than one for each.
 _BATCH = 500
-_LEFT = "This reader has left; only the reader can come back."
+_LEFT = "This reader left on {day} and is not revived; only the reader can come back."
 _STOPPED = "This address must not be written to (bounced, complained or asked not to be)."
 
 
@@ -84,7 +85,7 @@ def _import(batch: list[sheets.Row], report: Report) -> None:
         left = {key for key, each in reader.held.items() if each.state is SubscriptionState.ENDED}
         wished = [wish for wish in row.wishes if wish.key not in left]
         if left and (not wished or len(left) == len(reader.held)):
-            report.refused.append((row.line, _LEFT))
+            report.refused.append((row.line, _LEFT.format(day=_left_on(reader))))
             continue
         changed = _put(reader, wished, row.state)
         report.new += reader.is_new
@@ -93,9 +94,7 @@ def _import(batch: list[sheets.Row], report: Report) -> None:
         reader.is_new = False
         if changed:
             records.append(_record(reader, changed, row))
-    db.session.flush()
-    if records:
-        db.session.execute(insert(ConsentRecord), records)
+    consent.record_all(records)
 
 
 def _usable(batch: list[sheets.Row], report: Report) -> Iterable[_Row]:
@@ -230,17 +229,18 @@ def _put(reader: _Reader, wished: list[Wish], state: SubscriptionState) -> list[
     return changed
 
 
-def _record(reader: _Reader, changed: list[Wish], row: _Row) -> dict[str, object]:
-    return {
-        "subscriber_id": reader.id,
-        "kind": ConsentKind.IMPORTED,
-        "at": clock.now(),
-        "sentence": "",
-        "language": row.language,
-        "wishes": [wish.name for wish in changed],
-        "channel": "import",
-        "page": "",
-        "source_address": "",
-        "agent": "",
-        "note": row.note,
-    }
+def _left_on(reader: _Reader) -> str:
+    days = [each.ended_at for each in reader.held.values() if each.ended_at]
+    return max(days).date().isoformat() if days else "an earlier day"
+
+
+def _record(reader: _Reader, changed: list[Wish], row: _Row) -> Entry:
+    return Entry(
+        subscriber_id=reader.id,
+        address=row.address.display,
+        kind=ConsentKind.IMPORTED,
+        origin=Origin("import"),
+        wishes=[wish.name for wish in changed],
+        language=row.language,
+        note=row.note,
+    )

@@ -14,6 +14,8 @@ class Subscriber(Base):
     """A person who reads, or asked to. Whether mail may go is said by the subscriptions, never here."""
 
     __tablename__ = "subscriber"
+    # An id is never given again: links are signed for it, and consent records outlive their reader.
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     # As typed, for the envelope; and canonical (lower case, A-label domain), for identity.
@@ -23,9 +25,12 @@ class Subscriber(Base):
     zone: Mapped[str] = mapped_column(default="")
     paused_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    # How many consent records were made: the last ones cannot be taken away unseen either.
+    records_made: Mapped[int] = mapped_column(default=0)
+    # Agreed to be measured personally; the chain says when.
+    is_measured: Mapped[bool] = mapped_column(default=False)
 
     subscriptions: Mapped[list["Subscription"]] = relationship(cascade="all, delete-orphan")
-    records: Mapped[list["ConsentRecord"]] = relationship(order_by="ConsentRecord.id")
 
 
 class SubscriptionState(enum.StrEnum):
@@ -57,14 +62,66 @@ class SignupRequest(Base):
     """One press of the sign-up button that was answered by a mail; its id is what the confirmation link signs."""
 
     __tablename__ = "signup_request"
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscriber.id", ondelete="CASCADE"), index=True)
     # [[newsletter_id, topic_id], ...] asked for.
     wishes: Mapped[list[Any]]
+    # Whether being measured personally was agreed to as well.
+    measurement: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class LinkKind(enum.StrEnum):
+    """What a mail with a link is for."""
+
+    PREFERENCES = "preferences"  # the preferences, for who has no mail of ours at hand
+    PRIVATE = "private"  # for one hour: download, erase, change the address
+    MOVE = "move"  # to the new address: confirm it
+    MOVED = "moved"  # to the old address: it was changed
+
+
+class LinkRequest(Base):
+    """One mail with a link that a reader asked for; its id is what the link signs."""
+
+    __tablename__ = "link_request"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscriber.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[LinkKind]
+    # Where the mail goes.
+    address: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class TermsAsk(Base):
+    """That a reader is asked to agree to new terms; unanswered after the document's date, no issue goes out."""
+
+    __tablename__ = "terms_ask"
+
+    document_id: Mapped[int] = mapped_column(ForeignKey("legal_document.id"), primary_key=True, autoincrement=False)
+    subscriber_id: Mapped[int] = mapped_column(
+        ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True, autoincrement=False, index=True
+    )
+    asked_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+
+
+class LeavingReason(Base):
+    """Why somebody left: given once for a withdrawal, and telling nobody who it was."""
+
+    __tablename__ = "leaving_reason"
+
+    record_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    newsletter_id: Mapped[int | None] = mapped_column(ForeignKey("newsletter.id", ondelete="CASCADE"))
+    reason: Mapped[str]
+    given_at: Mapped[datetime]
 
 
 class ConsentKind(enum.StrEnum):
@@ -72,17 +129,32 @@ class ConsentKind(enum.StrEnum):
     CONFIRMED = "confirmed"
     WITHDRAWN = "withdrawn"
     IMPORTED = "imported"
+    MOVED = "moved"  # to another address of the same person
+    ERASED = "erased"  # the last line: what could be forgotten is
+
+
+class Purpose(enum.StrEnum):
+    """What a line is about: mail, or being measured personally."""
+
+    NEWSLETTERS = "newsletters"
+    MEASUREMENT = "measurement"
 
 
 class ConsentRecord(Base):
-    """One append-only line of what a person agreed to, and how."""
+    """One line of what a person agreed to, and how. The database refuses to change or delete it.
+
+    `subscriber_id` names the chain and is no foreign key: the chain outlives its reader.
+    """
 
     __tablename__ = "consent_record"
+    __table_args__ = (UniqueConstraint("subscriber_id", "number"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscriber.id", ondelete="SET NULL"), index=True)
+    subscriber_id: Mapped[int]
+    number: Mapped[int]  # 1, 2, 3 ... of this person
     request_id: Mapped[int | None]
     kind: Mapped[ConsentKind]
+    purpose: Mapped[Purpose] = mapped_column(default=Purpose.NEWSLETTERS)
     at: Mapped[datetime] = mapped_column("recorded_at")
     # The exact sentence shown, with the versions of the documents it named.
     sentence: Mapped[str] = mapped_column(default="")
@@ -91,9 +163,29 @@ class ConsentRecord(Base):
     privacy_version: Mapped[int | None]
     # ["daily:music", ...]: slugs, readable without the other tables.
     wishes: Mapped[list[Any]] = mapped_column(default=list)
-    # How: form | link | one-click | preferences | import | desk; where: the page's address; and from where.
+    # How: form | link | one-click | mail | preferences | undo | import | desk | retention.
     channel: Mapped[str]
-    page: Mapped[str] = mapped_column(default="")
-    source_address: Mapped[str] = mapped_column(default="")
-    agent: Mapped[str] = mapped_column(default="")
-    note: Mapped[str] = mapped_column(default="")
+    # Of the details kept beside (see audience.chain).
+    person_digest: Mapped[str]
+    network_digest: Mapped[str]
+    hash: Mapped[str]
+
+
+class Part(enum.StrEnum):
+    """PERSON is kept until its person is erased, NETWORK for some days."""
+
+    PERSON = "person"
+    NETWORK = "network"
+
+
+class ConsentDetail(Base):
+    """What may be forgotten of a consent record."""
+
+    __tablename__ = "consent_detail"
+
+    subscriber_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    part: Mapped[Part] = mapped_column(primary_key=True)
+    salt: Mapped[str]
+    content: Mapped[dict[str, Any]]
+    until_at: Mapped[datetime | None] = mapped_column(index=True)

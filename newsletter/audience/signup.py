@@ -127,7 +127,7 @@ def confirm(token: str, origin: Origin) -> Confirmed:
 
 
 def delete_unconfirmed(now: datetime, *, limit: int = 500) -> int:
-    """Delete up to `limit` people who asked and never confirmed anything, with all that is kept of them.
+    """Delete up to `limit` people who asked and never confirmed anything; of them only their closed chains stay.
 
     Imported readers stay: they did not ask here, and wait to be asked.
     """
@@ -135,7 +135,7 @@ def delete_unconfirmed(now: datetime, *, limit: int = 500) -> int:
     _end_lapsed(before)
     ids = list(db.session.scalars(_never_confirmed(before).limit(limit)))
     if ids:
-        db.session.execute(delete(ConsentRecord).where(ConsentRecord.subscriber_id.in_(ids)))
+        consent.close(ids, channel="retention")
         db.session.execute(delete(Subscriber).where(Subscriber.id.in_(ids)))
     return len(ids)
 

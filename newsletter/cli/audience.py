@@ -6,7 +6,7 @@ import click
 from flask.cli import AppGroup
 
 from newsletter import settings
-from newsletter.audience import consent, importing
+from newsletter.audience import consent, importing, proofs
 from newsletter.cli.answers import Answer, add
 from newsletter.staff import audit, editors
 from newsletter.staff.models import Role
@@ -20,7 +20,10 @@ def register(group: AppGroup) -> None:
     group.add_command(editor)
     file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
     add(subscriber, "import", import_subscribers, file)
-    add(subscriber, "proof", proof, click.argument("address"))
+    as_document = click.option(
+        "--document", type=click.Path(dir_okay=False, path_type=Path), help="Write the page to print into this file."
+    )
+    add(subscriber, "proof", proof, click.argument("address"), as_document)
     role = click.option("--role", type=click.Choice([each.value for each in Role]), default="editor", show_default=True)
     add(editor, "add", add_editor, click.argument("address"), role, click.option("--name", default=""))
 
@@ -43,15 +46,19 @@ def import_subscribers(*, file: Path) -> Answer:
     return Answer(data, lines)
 
 
-def proof(*, address: str) -> Answer:
-    """Show everything one address agreed to, when, and how."""
+def proof(*, address: str, document: Path | None) -> Answer:
+    """Show everything one address agreed to, when, and how; the desk shows the same."""
     found = consent.proof(address)
+    if document is not None:
+        document.write_text(proofs.document(address), encoding="utf-8")
     lines = [f"{found['address']}: {found['state']}"]
     lines += [f"  {each['newsletter']}:{each['topic']} {each['state']}" for each in found["subscriptions"]]
     for record in found["records"]:
         lines.append(f"  {record['at']} {record['kind']} by {record['channel']}: {', '.join(record['wishes'])}")
         if record["sentence"]:
             lines.append(f"    “{record['sentence']}”")
+    whole = found["chain"]["is_whole"]
+    lines.append(f"  The chain is {'whole' if whole else 'BROKEN: ' + '; '.join(found['chain']['problems'])}.")
     return Answer(found, lines)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import CursorResult, Delete, Select, delete, exists, or_, select
 
 from newsletter import db, settings
 from newsletter.articles.models import Article, ArticleTopic, FeedMapping, Picture, Rendition
+from newsletter.audience import consent
 from newsletter.audience.models import ConsentRecord, Subscriber, Subscription
 from newsletter.demo import marking, readers
 from newsletter.demo.marking import Marker
@@ -29,7 +30,8 @@ from newsletter.staff.models import AuditEntry, Notice
 def remove() -> dict[str, int]:
     """Take it away and count what went; nothing where it is not. Owns its transaction.
 
-    A newsletter somebody else subscribed to stays, as does a topic, article or text that is used elsewhere.
+    A newsletter somebody else subscribed to stays, as does a topic or article that is used elsewhere. The lines of its
+    readers' consent stay without their details, and with them the texts they name: nothing takes those away.
     """
     marker = marking.find()
     if marker is None:
@@ -74,8 +76,10 @@ def _remove_readers() -> int:
     ids, domain = marking.reader_ids(), f"@{readers.DOMAIN}"
     _run(delete(Message).where(Message.address_key.endswith(domain)))
     _run(delete(Suppression).where(Suppression.address.endswith(domain)))
-    _run(delete(ConsentRecord).where(ConsentRecord.subscriber_id.in_(ids)))
-    return _run(delete(Subscriber).where(Subscriber.id.in_(ids)))
+    found = _ids(ids)
+    # The lines of a chain stay for ever; what they say of nobody in particular stays with them.
+    consent.close(found, channel="retention")
+    return _run(delete(Subscriber).where(Subscriber.id.in_(found)))
 
 
 def _remove_articles() -> int:

@@ -2,12 +2,17 @@
 
 import hashlib
 
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 from sqlalchemy import func, select
 
 from newsletter import clock, db, errors, settings
 from newsletter.publication.models import ConsentWording, LegalDocument, LegalKind
 
 DEFAULT_SENTENCE = "I agree to the {terms} and have read the {privacy}."
+
+# "html" off: what an editor writes is text, whatever it looks like; javascript: links are refused by the parser.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False})
 
 
 def publish(
@@ -16,7 +21,8 @@ def publish(
     """Publish the next version of a document; the same text again changes nothing and returns the present version."""
     if not title.strip() or not markdown.strip():
         raise errors.BadInput("A legal text needs a title and a text.", field="markdown")
-    digest = hashlib.sha256(f"{title}\n{markdown}".encode()).hexdigest()
+    title = title.strip()
+    digest = _digest(title, markdown)
     latest = current(kind, language)
     if latest and latest.sha256 == digest:
         return latest
@@ -24,7 +30,7 @@ def publish(
         kind=kind,
         language=language,
         version=(latest.version if latest else 0) + 1,
-        title=title.strip(),
+        title=title,
         markdown=markdown,
         sha256=digest,
         is_placeholder=is_placeholder,
@@ -85,6 +91,16 @@ def spelled_out(worded: ConsentWording, terms: LegalDocument, privacy: LegalDocu
     return worded.sentence.format(terms=terms.title, privacy=privacy.title)
 
 
+def to_html(markdown: str) -> Markup:
+    """A text as it stands on its page."""
+    return Markup(_MARKDOWN.render(markdown))  # noqa: S704 - made by the parser, with HTML off
+
+
+def source(document: LegalDocument) -> bytes:
+    """The bytes a document's SHA-256 is taken of: its title, a line break, its Markdown."""
+    return f"{document.title}\n{document.markdown}".encode()
+
+
 def is_open(language: str = "en") -> bool:
     """Whether sign-up may be offered: sentence and both documents exist, in production the magazine's own."""
     documents = [current(kind, language) for kind in LegalKind]
@@ -106,3 +122,14 @@ def publish_placeholders() -> None:
                 is_placeholder=True,
                 markdown=f"This is a placeholder for the magazine's {title}. Publish your own text before you go live.",
             )
+
+
+def changed(*, at_most: int = 20) -> list[str]:
+    """The published texts that are not what was published: "terms 1 (en)"."""
+    found = db.session.scalars(select(LegalDocument).order_by(LegalDocument.id))
+    altered = [each for each in found if _digest(each.title, each.markdown) != each.sha256]
+    return [f"{each.kind.value} {each.version} ({each.language})" for each in altered[:at_most]]
+
+
+def _digest(title: str, markdown: str) -> str:
+    return hashlib.sha256(f"{title}\n{markdown}".encode()).hexdigest()

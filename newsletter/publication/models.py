@@ -31,6 +31,14 @@ class LegalKind(enum.StrEnum):
     PRIVACY = "privacy"
 
 
+class LegalWay(enum.StrEnum):
+    """How a new version reaches those who agreed to an earlier one."""
+
+    CORRECTION = "correction"  # a slip: nobody need be told
+    TOLD = "told"  # in the next issue
+    ASKED = "asked"  # to agree again by a date
+
+
 class LegalDocument(Base):
     """One published version of the terms or the privacy policy; never changed, never deleted."""
 
@@ -46,6 +54,9 @@ class LegalDocument(Base):
     sha256: Mapped[str]
     is_placeholder: Mapped[bool] = mapped_column(default=False)
     published_at: Mapped[datetime]
+    way: Mapped[LegalWay] = mapped_column(default=LegalWay.TOLD)
+    # Asked again: who has not agreed by then gets no issue until they do.
+    ask_by_at: Mapped[datetime | None]
 
 
 class ConsentWording(Base):

@@ -6,7 +6,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from newsletter import clock, db, jobs, limits
-from newsletter.audience import signup
+from newsletter.audience import consent, signup
 from newsletter.outbox import ledger, paging, queue, throttle, workers
 
 _Result = TypeVar("_Result")
@@ -42,6 +42,13 @@ def delete_unconfirmed() -> int:
     return deleted
 
 
+def forget_networks() -> int:
+    """Shorten the network addresses and browsers of consents that were kept whole long enough."""
+    forgotten = consent.forget_networks(clock.now())
+    db.session.commit()
+    return forgotten
+
+
 def empty_buckets() -> int:
     """Forget the token buckets that are full again."""
     limits.sweep()
@@ -67,6 +74,7 @@ STEPS: dict[str, Callable[[], int]] = {
     "discarded_messages": clear_discarded,
     "finished_issues": finish_runs,
     "unconfirmed_signups": delete_unconfirmed,
+    "network_details": forget_networks,
     "buckets": empty_buckets,
     "paces": forget_paces,
     "lost_jobs": forget_lost_jobs,

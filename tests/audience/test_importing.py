@@ -1,6 +1,7 @@
 """Importing readers: good rows stand, no consent is invented, nobody is brought back."""
 
 import io
+from datetime import UTC, datetime
 
 import pytest
 
@@ -80,10 +81,10 @@ def test_who_left_is_not_brought_back(room):
     magazine.ask(newsletters=["daily"], topics=["music"])
     magazine.confirm()
     for row in db.session.query(Subscription):
-        row.state = "ended"
+        row.state, row.ended_at = "ended", datetime(2026, 5, 3, tzinfo=UTC)
     db.session.commit()
     report = _import(HEAD + GOOD)
-    assert report.refused == [(2, "This reader has left; only the reader can come back.")]
+    assert report.refused == [(2, "This reader left on 2026-05-03 and is not revived; only the reader can come back.")]
     assert consent.proof("ana@readers.example")["state"] == "ended"
 
 

@@ -5,7 +5,7 @@ import pytest
 from newsletter import db, errors
 from newsletter.audience import consent, preferences, reader_links, unsubscribe
 from newsletter.audience.consent import Origin
-from newsletter.audience.models import ConsentRecord, Subscriber
+from newsletter.audience.models import Subscriber
 from newsletter.audience.reader_links import ReaderLink
 from newsletter.outbox import queue
 from newsletter.outbox.models import MessageState, Policy
@@ -56,7 +56,6 @@ def test_leaving_everything_stops_what_is_queued(link):
 
 
 def test_leaving_works_when_nothing_is_kept_about_the_reader_any_more(link):
-    db.session.query(ConsentRecord).delete()
     db.session.query(Subscriber).delete()
     db.session.commit()
     assert unsubscribe.leave(link, ONE_CLICK).already

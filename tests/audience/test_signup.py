@@ -8,9 +8,9 @@ import sqlalchemy
 import time_machine
 
 from newsletter import clock, db, errors, limits
-from newsletter.audience import consent, letters, signup
+from newsletter.audience import consent, letters, signup, verifying
 from newsletter.audience.consent import Origin
-from newsletter.audience.models import ConsentRecord, SignupRequest, Subscriber, Subscription
+from newsletter.audience.models import ConsentDetail, ConsentRecord, SignupRequest, Subscriber, Subscription
 from newsletter.outbox import composers, suppression
 from newsletter.outbox.models import Message, MessageState, SuppressionReason
 from newsletter.publication import legal
@@ -217,7 +217,15 @@ def test_people_who_never_confirmed_are_deleted_and_nobody_else_is(room, configu
     assert signup.delete_unconfirmed(later) == 1
     db.session.commit()
     assert [each.address for each in db.session.query(Subscriber)] == ["stays@readers.example"]
-    assert db.session.query(ConsentRecord).count() == 2
+    # Of who was deleted a closed chain stays that says nothing about anybody.
+    assert [(each.subscriber_id, each.kind) for each in db.session.query(ConsentRecord).order_by(ConsentRecord.id)] == [
+        (1, "requested"),
+        (2, "requested"),
+        (2, "confirmed"),
+        (1, "erased"),
+    ]
+    assert {each.subscriber_id for each in db.session.query(ConsentDetail)} == {2}
+    assert verifying.broken() == []
 
 
 def test_who_left_and_asked_again_in_vain_keeps_the_proof(room, configured):

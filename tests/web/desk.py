@@ -7,7 +7,8 @@ from sqlalchemy import update
 
 from newsletter import clock, db, signing
 from newsletter.articles import feeds, publishing
-from newsletter.audience.models import ConsentKind, ConsentRecord, Subscriber, Subscription, SubscriptionState
+from newsletter.audience import consent, wishes
+from newsletter.audience.models import ConsentKind, Subscriber, Subscription, SubscriptionState
 from newsletter.issues import composing, lifecycle, planning
 from newsletter.issues.models import Issue
 from newsletter.outbox import queue
@@ -125,23 +126,10 @@ def _reader(address: str, state: SubscriptionState) -> None:
                     confirmed_at=now if state is SubscriptionState.CONFIRMED else None,
                 )
             )
+    shown = consent.Shown("I agree to the Terms of Use and have read the Privacy Policy.", "en", 1, 1)
+    form = consent.Origin("form", "/subscribe", "192.0.2.4", "Mozilla/5.0")
     for kind in (ConsentKind.REQUESTED, ConsentKind.CONFIRMED):
-        db.session.add(
-            ConsentRecord(
-                subscriber_id=subscriber.id,
-                kind=kind,
-                at=now,
-                sentence="I agree to the Terms of Use and have read the Privacy Policy.",
-                terms_version=1,
-                privacy_version=1,
-                wishes=["daily:music"],
-                channel="form",
-                page="/subscribe",
-                source_address="192.0.2.4",
-                agent="Mozilla/5.0",
-            )
-        )
-    db.session.flush()
+        consent.record(kind, subscriber, wishes.named(["daily:music"]), form, shown=shown)
 
 
 def _deliver(issue_id: int, *, all_of_it: bool) -> None:

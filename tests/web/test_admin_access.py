@@ -58,6 +58,8 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("GET", "/admin/box"): Role.WRITER,
     ("GET", "/admin/readers"): Role.EDITOR,
     ("GET", "/admin/readers/<int:reader_id>"): Role.EDITOR,
+    ("GET", "/admin/readers/<int:reader_id>/proof"): Role.EDITOR,
+    ("GET", "/admin/readers/<int:reader_id>/proof.json"): Role.EDITOR,
     ("GET", "/admin/editors"): Role.ADMIN,
     ("POST", "/admin/editors"): Role.ADMIN,
     ("POST", "/admin/editors/<int:editor_id>/link"): Role.ADMIN,

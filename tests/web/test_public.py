@@ -303,7 +303,6 @@ def test_one_click_leaves_at_once_without_cookie_token_or_redirect(client, link,
 
 
 def test_one_click_works_for_a_reader_no_longer_known(client, link):
-    db.session.query(ConsentRecord).delete()
     db.session.query(Subscriber).delete()
     db.session.commit()
     path = f"/unsubscribe/{reader_links.token(link)}"

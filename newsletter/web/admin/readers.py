@@ -1,9 +1,12 @@
 """Who reads: counted, searched, one by one with what they agreed to."""
 
-from flask import Blueprint, render_template, request
+import json
 
-from newsletter.audience import consent, directory
+from flask import Blueprint, Response, render_template, request
+
+from newsletter.audience import consent, directory, proofs
 from newsletter.staff.roles import Action
+from newsletter.web import security
 from newsletter.web.admin import access
 
 blueprint = Blueprint("desk_readers", __name__, url_prefix="/admin/readers")
@@ -31,3 +34,22 @@ def show_one(reader_id: int) -> str:
     """One reader's subscriptions and consent records."""
     reader = directory.get(reader_id)
     return render_template("admin/reader.html", reader=reader, proof=consent.proof(reader.subscriber.address))
+
+
+@blueprint.get("/<int:reader_id>/proof")
+@access.needs(Action.READERS)
+def show_proof(reader_id: int) -> Response:
+    """The document to print, as the command line writes it."""
+    page = proofs.document(directory.get(reader_id).subscriber.address)
+    security.allow("style-src", f"'sha256-{proofs.style_digest(page)}'")
+    return Response(page, mimetype="text/html")
+
+
+@blueprint.get("/<int:reader_id>/proof.json")
+@access.needs(Action.READERS)
+def show_proof_data(reader_id: int) -> Response:
+    """The same as data, as the command line answers it."""
+    found = consent.proof(directory.get(reader_id).subscriber.address)
+    response = Response(json.dumps(found, ensure_ascii=False) + "\n", mimetype="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="proof-{reader_id}.json"'
+    return response

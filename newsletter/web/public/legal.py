@@ -1,8 +1,6 @@
-"""Terms and privacy policy, with every version ever published."""
+"""Terms and privacy policy: the ones in force, and every version ever published at an address of its own."""
 
 from flask import Blueprint, Response
-from markdown_it import MarkdownIt
-from markupsafe import Markup
 
 from newsletter import errors
 from newsletter.mail import words
@@ -11,9 +9,6 @@ from newsletter.publication.models import LegalDocument, LegalKind
 from newsletter.web.public import pages
 
 blueprint = Blueprint("legal", __name__)
-
-# "html" off: what an editor writes is text, whatever it looks like; javascript: links are refused by the parser.
-_MARKDOWN = MarkdownIt("commonmark", {"html": False})
 
 
 @blueprint.get("/terms")
@@ -31,36 +26,54 @@ def privacy() -> Response:
 @blueprint.get("/terms/<int:number>")
 def terms_version(number: int) -> Response:
     """One version of the terms."""
-    return _version(LegalKind.TERMS, number)
+    return _page(_version(LegalKind.TERMS, number, masthead.current().language))
 
 
 @blueprint.get("/privacy/<int:number>")
 def privacy_version(number: int) -> Response:
     """One version of the privacy policy."""
-    return _version(LegalKind.PRIVACY, number)
+    return _page(_version(LegalKind.PRIVACY, number, masthead.current().language))
+
+
+@blueprint.get("/terms/<language>/<int:number>.md")
+def terms_source(language: str, number: int) -> Response:
+    """One version of the terms, byte for byte as its SHA-256 was taken."""
+    return _source(_version(LegalKind.TERMS, number, language))
+
+
+@blueprint.get("/privacy/<language>/<int:number>.md")
+def privacy_source(language: str, number: int) -> Response:
+    """One version of the privacy policy, byte for byte as its SHA-256 was taken."""
+    return _source(_version(LegalKind.PRIVACY, number, language))
 
 
 def _current(kind: LegalKind) -> Response:
     document = legal.current(kind, masthead.current().language)
     if document is None:
         raise errors.NotFound("This text has not been published yet.")
-    return _page(document)
+    return _page(document, versions=legal.versions(kind, document.language))
 
 
-def _version(kind: LegalKind, number: int) -> Response:
+def _version(kind: LegalKind, number: int, language: str) -> LegalDocument:
     # Larger numbers than a database stores were never given.
     if number >= 1 << 31:
         raise errors.NotFound("This version was never published.")
-    return _page(legal.version(kind, number, masthead.current().language))
+    return legal.version(kind, number, language)
 
 
-def _page(document: LegalDocument) -> Response:
-    versions = legal.versions(document.kind, document.language)
+def _page(document: LegalDocument, *, versions: list[LegalDocument] | None = None) -> Response:
+    """A version's own page says nothing of later ones, so that it stays the same bytes whatever is published."""
     return pages.answer(
         "legal.html",
         document=document,
-        versions=versions,
-        is_current=document.version == versions[0].version,
-        body=Markup(_MARKDOWN.render(document.markdown)),  # noqa: S704 - made by the parser, with HTML off
+        versions=versions or [],
+        body=legal.to_html(document.markdown),
         long_date=words.long_date,
     )
+
+
+def _source(document: LegalDocument) -> Response:
+    # Plain text to a browser, whatever is in it.
+    response = Response(legal.source(document), mimetype="text/plain")
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
