@@ -75,6 +75,18 @@ class Settings:
     network_details_lifetime: timedelta = _row(
         timedelta(days=30), "network address and browser of a consent are kept whole for this long, then shortened"
     )
+    private_link_lifetime: timedelta = _row(
+        timedelta(hours=1), "a link for download, erasing and another address works for this long: mails are forwarded"
+    )
+    move_lifetime: timedelta = _row(timedelta(days=1), "a change of address must be confirmed at the new one in this")
+    link_interval: timedelta = _row(timedelta(minutes=5), "at most one mail with a link per address in this time")
+    links_per_day: int = _row(5, "mails with a link per address and day")
+    undo_lifetime: timedelta = _row(
+        timedelta(days=1), "leaving can be undone for this long: some scanners press buttons"
+    )
+    proof_lifetime: timedelta = _row(
+        timedelta(days=3 * 365 + 366), "who left is erased after this: three years' limitation to the end of a year"
+    )
     measures_readers: bool = _row(
         False, "whether the magazine measures readers personally, each with a consent of its own"
     )

@@ -72,6 +72,20 @@ def shown(language: str = "en") -> Shown:
     return Shown(legal.spelled_out(worded, terms, privacy), language, terms.version, privacy.version)
 
 
+def last_shown(subscriber_id: int) -> Shown | None:
+    """What a person last agreed to, or None where no form of ours was shown."""
+    lines = select(ConsentRecord).where(
+        ConsentRecord.subscriber_id == subscriber_id,
+        ConsentRecord.kind == ConsentKind.CONFIRMED,
+        ConsentRecord.purpose == Purpose.NEWSLETTERS,
+        ConsentRecord.terms_version.is_not(None),
+    )
+    line = db.session.scalars(lines.order_by(ConsentRecord.number.desc()).limit(1)).first()
+    if line is None or line.terms_version is None or line.privacy_version is None:
+        return None
+    return Shown(line.sentence, line.language, line.terms_version, line.privacy_version)
+
+
 def record(  # noqa: PLR0913 - what a line says, each by name
     kind: ConsentKind,
     subscriber: Subscriber,

@@ -22,7 +22,24 @@ def compose(row: composers.Row) -> composers.Wire | composers.Skipped:
         return composers.Skipped("confirmed already")
     if request.expires_at <= clock.now():
         return composers.Skipped("the link would be too old")
-    return _written(row, _rendered(request, reader))
+    return written(row, _rendered(request, reader))
+
+
+def written(row: composers.Row, rendered: Rendered) -> composers.Wire:
+    """A small mail to a reader, as it leaves."""
+    sender = settings.current().sender
+    outgoing = mime.Outgoing(
+        sender=sender,
+        recipient=row.address,
+        subject=rendered.subject,
+        html=rendered.html,
+        text=rendered.text,
+        message_id=row.message_id,
+        dated_at=row.dated_at,
+        # RFC 3834 5: made by a program, so that no absence note answers it.
+        is_automatic=True,
+    )
+    return composers.Wire(mime.build(outgoing), mail_addresses.spec_of(sender))
 
 
 def _rendered(request: SignupRequest, reader: Subscriber) -> Rendered:
@@ -47,19 +64,3 @@ def _told(wished: list[Wish]) -> list[letters.Wish]:
         letters.Wish(newsletter.title, [topic.name for topic in topics])
         for newsletter, topics in wishes.by_newsletter(wished)
     ]
-
-
-def _written(row: composers.Row, rendered: Rendered) -> composers.Wire:
-    sender = settings.current().sender
-    outgoing = mime.Outgoing(
-        sender=sender,
-        recipient=row.address,
-        subject=rendered.subject,
-        html=rendered.html,
-        text=rendered.text,
-        message_id=row.message_id,
-        dated_at=row.dated_at,
-        # RFC 3834 5: made by a program, so that no absence note answers it.
-        is_automatic=True,
-    )
-    return composers.Wire(mime.build(outgoing), mail_addresses.spec_of(sender))

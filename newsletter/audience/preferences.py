@@ -1,17 +1,20 @@
 """What a reader takes, seen and changed by the signed link in every mail: topics, and how often."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from newsletter import db, errors
+from newsletter import clock, db, errors
 from newsletter.audience import consent, subscriptions, wishes
-from newsletter.audience.models import ConsentKind, Subscriber, SubscriptionState
+from newsletter.audience.models import ConsentKind, Purpose, Subscriber, SubscriptionState
 from newsletter.audience.reader_links import ReaderLink
 from newsletter.audience.wishes import Wish
 from newsletter.outbox import queue
 from newsletter.publication import newsletters
 from newsletter.publication.models import Newsletter, NewsletterKind, Topic
 
+MEASUREMENT = "I agree that you measure which mails I open and which links I follow."
 GONE = "Nothing is kept about this address any more. Please sign up again if you want to read us."
 
 
@@ -38,6 +41,18 @@ class Preferences:
     newsletters: list[Newsletter]
     lines: list[Line]
     newsletter: Newsletter | None  # the one whose mail held the link
+    language: str
+    paused_until: datetime | None
+    is_measured: bool
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a reader wants beside topics; None leaves it as it is. A pause ends at the instant, now ends it at once."""
+
+    language: str | None = None
+    paused_until: datetime | None = None
+    is_measured: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +72,15 @@ def view(link: ReaderLink) -> Preferences:
     offered = _offered(held)
     topics = {topic.id: topic for newsletter in offered for topic in newsletter.topics}
     lines = [_line(topic, offered, held) for topic in sorted(topics.values(), key=lambda one: (one.position, one.id))]
-    return Preferences(reader.address, offered, lines, db.session.get(Newsletter, link.newsletter_id))
+    return Preferences(
+        address=reader.address,
+        newsletters=offered,
+        lines=lines,
+        newsletter=db.session.get(Newsletter, link.newsletter_id),
+        language=reader.language,
+        paused_until=reader.paused_until if reader.paused_until and reader.paused_until > clock.now() else None,
+        is_measured=reader.is_measured,
+    )
 
 
 def choose(
@@ -86,6 +109,37 @@ def choose(
     if not wished:
         queue.cancel_for(reader.id)
     return Changed(added, ended)
+
+
+def want(link: ReaderLink, wanted: Wanted, origin: consent.Origin) -> bool:
+    """Set what is wanted, and record a changed mind about being measured; whether anything changed. Raises NotFound."""
+    reader = subscriptions.locked_reader(link.subscriber_id)
+    if reader is None:
+        raise errors.NotFound(GONE)
+    before = (reader.language, reader.paused_until, reader.is_measured)
+    if wanted.language is not None:
+        reader.language = wanted.language
+    if wanted.paused_until is not None:
+        reader.paused_until = wanted.paused_until if wanted.paused_until > clock.now() else None
+    if wanted.is_measured is not None and wanted.is_measured != reader.is_measured:
+        measure(reader, origin, agreed=wanted.is_measured)
+    db.session.flush()
+    return before != (reader.language, reader.paused_until, reader.is_measured)
+
+
+def measure(reader: Subscriber, origin: consent.Origin, *, agreed: bool, request_id: int | None = None) -> None:
+    """Record that a reader agreed to being measured personally, or does no longer."""
+    reader.is_measured = agreed
+    shown = consent.shown(reader.language) if agreed else None
+    consent.record(
+        ConsentKind.CONFIRMED if agreed else ConsentKind.WITHDRAWN,
+        reader,
+        [],
+        origin,
+        shown=dataclasses.replace(shown, sentence=MEASUREMENT) if shown else None,
+        request_id=request_id,
+        purpose=Purpose.MEASUREMENT,
+    )
 
 
 def is_frequency(newsletter: Newsletter) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import Exists, Select, delete, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter import clock, db, errors, limits, settings, signing
-from newsletter.audience import addresses, consent, reader_links, subscriptions, wishes
+from newsletter.audience import addresses, consent, preferences, reader_links, subscriptions, wishes
 from newsletter.audience.consent import Origin, Shown
 from newsletter.audience.models import (
     ConsentKind,
@@ -28,6 +28,10 @@ MAIL = "confirmation"
 TERMS_NEEDED = "Please tick the box if you agree. We can only write to you if you do."
 _PURPOSE = "confirm"
 _MONTH = timedelta(days=30)
+
+
+class LinkLapsed(errors.ExpiredToken):
+    """This link is too old. Press the button, and we send you a new one."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,36 @@ def confirm(token: str, origin: Origin) -> Confirmed:
     changed = subscriptions.put(reader, wished, SubscriptionState.CONFIRMED)
     _lift_suppression(reader.address_key)
     consent.record(ConsentKind.CONFIRMED, reader, wished, origin, shown=_agreed(request), request_id=request.id)
+    if request.measurement and not reader.is_measured:
+        preferences.measure(reader, origin, agreed=True, request_id=request.id)
     return Confirmed(wished, already=not changed, preferences=_preferences(request))
+
+
+def send_again(token: str, origin: Origin) -> None:
+    """Mail a new link for what a link asked for that is too old, within the limits; for a used one nothing is sent.
+
+    Raises BadToken when nothing is kept of the request any more. What was agreed to is still what the form showed.
+    """
+    request = _request(token)
+    reader = subscriptions.locked_reader(request.subscriber_id)
+    if reader is None:
+        raise errors.ExpiredToken
+    if request.used_at is not None or not _may_mail(reader.address_key, origin.source_address):
+        return
+    again = SignupRequest(
+        subscriber_id=reader.id,
+        wishes=request.wishes,
+        measurement=request.measurement,
+        created_at=clock.now(),
+        expires_at=clock.now() + settings.current().confirmation_lifetime,
+    )
+    db.session.add(again)
+    db.session.flush()
+    wished, shown = wishes.of_keys(again.wishes), _agreed(request)
+    consent.record(
+        ConsentKind.REQUESTED, reader, wished, origin, shown=shown, request_id=again.id, note="a new link was asked for"
+    )
+    _mail(again, reader)
 
 
 def delete_unconfirmed(now: datetime, *, limit: int = 500) -> int:
@@ -144,6 +177,7 @@ def _store(ask: Ask, reader: Subscriber, wished: Sequence[Wish], shown: Shown) -
     request = SignupRequest(
         subscriber_id=reader.id,
         wishes=[list(wish.key) for wish in wished],
+        measurement=ask.tracking and settings.current().measures_readers,
         created_at=clock.now(),
         expires_at=clock.now() + settings.current().confirmation_lifetime,
     )
@@ -151,8 +185,11 @@ def _store(ask: Ask, reader: Subscriber, wished: Sequence[Wish], shown: Shown) -
     db.session.flush()
     if not subscriptions.held(reader, SubscriptionState.CONFIRMED):
         subscriptions.put(reader, wished, SubscriptionState.PENDING)
-    note = "also agreed to personal measurement" if ask.tracking else ""
-    consent.record(ConsentKind.REQUESTED, reader, wished, ask.origin, shown=shown, request_id=request.id, note=note)
+    consent.record(ConsentKind.REQUESTED, reader, wished, ask.origin, shown=shown, request_id=request.id)
+    _mail(request, reader)
+
+
+def _mail(request: SignupRequest, reader: Subscriber) -> None:
     queue.enqueue(
         MAIL,
         recipient_id=request.id,
@@ -210,7 +247,7 @@ def _request(token: str) -> SignupRequest:
 
 def _check_age(request: SignupRequest) -> None:
     if request.expires_at <= clock.now():
-        raise errors.ExpiredToken("This link is too old. Please sign up again, and we send you a new one.")
+        raise LinkLapsed
 
 
 def _preferences(request: SignupRequest) -> str:

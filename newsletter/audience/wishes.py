@@ -64,6 +64,18 @@ def named(names: Sequence[str], *, offered: dict[str, Newsletter] | None = None)
     return found
 
 
+def still_offered(names: Iterable[str]) -> list[Wish]:
+    """The wishes of recorded names, leaving out what newsletters no longer carry."""
+    known = {each.slug: each for each in newsletters.all()}
+    found = []
+    for slug, _, topic_slug in (name.partition(":") for name in names):
+        newsletter = known.get(slug)
+        topic = next((each for each in newsletter.topics if each.slug == topic_slug), None) if newsletter else None
+        if newsletter and topic:
+            found.append(Wish(newsletter, topic))
+    return found
+
+
 def of_keys(keys: Iterable[Sequence[int]]) -> list[Wish]:
     """The wishes of stored (newsletter id, topic id) pairs, leaving out what no longer exists."""
     pairs = [(db.session.get(Newsletter, key[0]), db.session.get(Topic, key[1])) for key in keys]

@@ -35,6 +35,26 @@ def preferences_link(look: Look, *, url: str, language: str = "en") -> Rendered:
     return _letter("preferences_link", look, language, url=url)
 
 
+def open_preferences(look: Look, *, url: str, language: str = "en") -> Rendered:
+    """The preferences link, for who asked for it without a mail of ours at hand."""
+    return _letter("open_preferences", look, language, url=url)
+
+
+def private_link(look: Look, *, url: str, lifetime: timedelta, language: str = "en") -> Rendered:
+    """The link by which a reader downloads or erases what is kept, or changes the address."""
+    return _letter("private_link", look, language, url=url, lifetime=lifetime)
+
+
+def confirm_move(look: Look, *, url: str, earlier: str, lifetime: timedelta, language: str = "en") -> Rendered:
+    """To a new address: one press, and mails come here instead of to the `earlier` one, which is masked."""
+    return _letter("confirm_move", look, language, url=url, earlier=earlier, lifetime=lifetime)
+
+
+def moved(look: Look, *, now: str, language: str = "en") -> Rendered:
+    """To the old address: from now on mails go to another one, which is masked."""
+    return _letter("moved", look, language, now=now)
+
+
 def notice(look: Look, *, subject: str, text: str, url: str = "", button: str = "Open the desk") -> Rendered:
     """A word to an editor: what happened, in plain paragraphs, and where to act on it."""
     return _letter("notice", look, "en", subject=subject, paragraphs=text, url=url, button=button)

@@ -25,6 +25,14 @@ def preferences(token: str) -> str:
     return page(f"/preferences/{token}")
 
 
+def private(token: str) -> str:
+    return page(f"/preferences/private/{token}")
+
+
+def move(token: str) -> str:
+    return page(f"/preferences/address/{token}")
+
+
 def unsubscribe(token: str) -> str:
     return page(f"/unsubscribe/{token}")
 

@@ -63,6 +63,12 @@ def listed(names: Sequence[str], language: str = "en") -> str:
     return lists.format_list(list(names), locale=_locale(language))
 
 
+def language_name(language: str) -> str:
+    """ "Deutsch": a language by its own name."""
+    locale = _locale(language)
+    return (locale.get_display_name() or language).capitalize()
+
+
 def direction(language: str) -> str:
     """ "ltr" or "rtl" """
     return speech.direction(language)

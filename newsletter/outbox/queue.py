@@ -190,6 +190,16 @@ def cancel_for(recipient_id: int, kind: str = "issue", refs: Sequence[int] | Non
     return _settle_unsent(theirs, MessageState.SKIPPED, UNSUBSCRIBED)
 
 
+def redirect(recipient_id: int, address: str, kind: str = "issue") -> None:
+    """Send what is queued for a reader to another address of theirs."""
+    runs = select(Run.id).where(Run.kind == kind)
+    waiting = [MessageState.QUEUED, MessageState.DEFERRED]
+    theirs = (Message.recipient_id == recipient_id) & Message.run_id.in_(runs) & Message.state.in_(waiting)
+    key = suppression.key_of(address)
+    _update(update(Message).where(theirs).values(address=address, address_key=key, domain=key.rpartition("@")[2]))
+    db.session.expire_all()
+
+
 def find_run(kind: str, ref: int = 0) -> Run | None:
     """The run of an issue, or a kind's stream."""
     return db.session.scalars(select(Run).filter_by(kind=kind, ref=ref)).first()

@@ -92,6 +92,11 @@ def find(slug: str) -> Newsletter | None:
     return db.session.scalars(select(Newsletter).filter_by(slug=slug)).first()
 
 
+def by_id(newsletter_id: int) -> Newsletter | None:
+    """The newsletter of an id, or None."""
+    return db.session.get(Newsletter, newsletter_id)
+
+
 def get(slug: str) -> Newsletter:
     """The newsletter of a slug; raises NotFound that names those there are."""
     newsletter = find(slug)

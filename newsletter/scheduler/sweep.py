@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from newsletter import clock, db, jobs, limits
 from newsletter.audience import consent, signup
 from newsletter.outbox import ledger, paging, queue, throttle, workers
+from newsletter.privacy import retention
 
 _Result = TypeVar("_Result")
 
@@ -49,6 +50,20 @@ def forget_networks() -> int:
     return forgotten
 
 
+def erase_long_gone() -> int:
+    """Erase who left longer ago than a proof is kept."""
+    erased = retention.erase_long_gone(clock.now())
+    db.session.commit()
+    return erased
+
+
+def forget_replies() -> int:
+    """Take erased addresses out of replies that came later."""
+    forgotten = retention.forget_replies()
+    db.session.commit()
+    return forgotten
+
+
 def empty_buckets() -> int:
     """Forget the token buckets that are full again."""
     limits.sweep()
@@ -75,6 +90,8 @@ STEPS: dict[str, Callable[[], int]] = {
     "finished_issues": finish_runs,
     "unconfirmed_signups": delete_unconfirmed,
     "network_details": forget_networks,
+    "long_gone_readers": erase_long_gone,
+    "replies": forget_replies,
     "buckets": empty_buckets,
     "paces": forget_paces,
     "lost_jobs": forget_lost_jobs,

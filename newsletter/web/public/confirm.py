@@ -1,9 +1,16 @@
-"""The confirmation link: a page with one button, and the button."""
+"""The confirmation link: a page with one button, the button, and a new link for one that is too old."""
 
-from flask import Blueprint, Response
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
-from newsletter import db
+from flask import Blueprint, Response, url_for
+
+from newsletter import clock, db
 from newsletter.audience import addresses, signup, wishes
+from newsletter.audience.wishes import Wish
+from newsletter.issues import calendar
+from newsletter.mail import words
+from newsletter.publication.models import Newsletter
 from newsletter.web import security
 from newsletter.web.public import origins, pages
 
@@ -14,12 +21,16 @@ blueprint = Blueprint("confirm", __name__, url_prefix="/confirm")
 @security.private
 def show(token: str) -> Response:
     """What would be confirmed; opening it changes nothing, whoever or whatever opens it."""
-    pending = signup.look_at(token)
+    try:
+        pending = signup.look_at(token)
+    except signup.LinkLapsed as error:
+        return _lapsed(token, error)
     template = "confirmed.html" if pending.is_confirmed else "confirm.html"
     return pages.answer(
         template,
         address=addresses.masked(pending.address),
         wished=wishes.by_newsletter(pending.wishes),
+        coming=_coming(pending.wishes),
         already=pending.is_confirmed,
         preferences=pending.preferences,
     )
@@ -29,11 +40,47 @@ def show(token: str) -> Response:
 @security.private
 def press(token: str) -> Response:
     """Confirm."""
-    confirmed = signup.confirm(token, origins.of_request("link"))
+    try:
+        confirmed = signup.confirm(token, origins.of_request("link"))
+    except signup.LinkLapsed as error:
+        return _lapsed(token, error)
     db.session.commit()
     return pages.answer(
         "confirmed.html",
         wished=wishes.by_newsletter(confirmed.subscriptions),
+        coming=_coming(confirmed.subscriptions),
         already=confirmed.already,
         preferences=confirmed.preferences,
     )
+
+
+@blueprint.post("/<token>/again")
+@security.private
+def send_again(token: str) -> Response:
+    """Mail a new link for one that was too old."""
+    signup.send_again(token, origins.of_request("link"))
+    db.session.commit()
+    return pages.answer("link_sent.html")
+
+
+def _lapsed(token: str, error: signup.LinkLapsed) -> Response:
+    # 410 Gone: the link was ours, and works no more.
+    return pages.answer(
+        "confirm_lapsed.html", status=410, sentence=error.message, again=url_for("confirm.send_again", token=token)
+    )
+
+
+def _coming(wished: Sequence[Wish]) -> dict[int, str]:
+    """When the next issue of each newsletter comes, in words with its zone, by the newsletter's id."""
+    found = {newsletter.id: _next(newsletter) for newsletter, _ in wishes.by_newsletter(wished)}
+    return {newsletter_id: said for newsletter_id, said in found.items() if said}
+
+
+def _next(newsletter: Newsletter) -> str:
+    schedule = calendar.schedule_of(newsletter)
+    occasion = calendar.next_after(schedule, clock.now()) if schedule else None
+    if schedule is None or occasion is None:
+        return ""
+    local = occasion.due_at.astimezone(ZoneInfo(schedule.zone))
+    day = words.long_date(occasion.due_at, schedule.zone, newsletter.language)
+    return f"{day}, {local:%H:%M} ({schedule.zone})"

@@ -1,0 +1,34 @@
+"""Erasing a person: nothing is left that says who they were (GDPR 17)."""
+
+from sqlalchemy import delete, select
+
+from newsletter import db
+from newsletter.audience import consent, subscriptions
+from newsletter.audience.models import ConsentDetail, LinkRequest, Part, Subscriber
+from newsletter.outbox import forgetting
+from newsletter.outbox.suppression import key_of
+
+
+def erase(subscriber_id: int, *, channel: str = "link") -> bool:
+    """Erase a reader; False when nothing is kept about them any more.
+
+    What stays: the chain of their consent without any detail, and the keyed digest of each address they had among the
+    suppressions, so that no import and no editor brings them back. They may sign up anew themselves.
+    """
+    reader = subscriptions.locked_reader(subscriber_id)
+    if reader is None:
+        return False
+    keys = _keys(reader)
+    consent.close([reader.id], channel=channel)
+    db.session.execute(delete(Subscriber).where(Subscriber.id == subscriber_id))
+    db.session.expire_all()
+    forgetting.forget(subscriber_id, keys)
+    return True
+
+
+def _keys(reader: Subscriber) -> set[str]:
+    """Every address they have or had with us, in canonical form."""
+    details = select(ConsentDetail.content).filter_by(subscriber_id=reader.id, part=Part.PERSON)
+    written = [content.get("address", "") for content in db.session.scalars(details)]
+    written += db.session.scalars(select(LinkRequest.address).filter_by(subscriber_id=reader.id, kind="moved"))
+    return {reader.address_key, *(key_of(each) for each in written if each)}
