@@ -1,7 +1,7 @@
 """Consent records in a chain nobody can change, what may be forgotten beside them, and how new terms reach readers.
 
-Revision ID: 0007
-Revises: 0001
+Revision ID: 0006
+Revises: 0005
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 from newsletter import db
 from newsletter.audience import agents, chain
 
-revision = '0007'
-down_revision = '0001'
+revision = '0006'
+down_revision = '0005'
 branch_labels = None
 depends_on = None
 
