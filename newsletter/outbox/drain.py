@@ -129,8 +129,8 @@ class Drain:
         return 0.0 if self._may_claim() or can_hand_out else self._settings.outbox_poll.total_seconds()
 
     def _may_linger(self) -> bool:
-        """Whether others are about to speak: those on the way who have not."""
-        return len(self._round.ended) + len(self._asked) < len(self._in_flight)
+        """Whether others are about to speak: connections at work that have not asked for a body yet."""
+        return len(self._asked) < min(self._host.connections, len(self._in_flight))
 
     def _take_in(self, event: Asked | Told) -> None:
         claim = event.parcel.claim

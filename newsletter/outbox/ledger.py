@@ -307,9 +307,11 @@ _EXPIRE = sql.statement("""
 _CANCEL_STRAGGLERS = sql.statement("""
     UPDATE message SET state = 'cancelled', settled_at = :now
     WHERE id IN (SELECT message.id FROM message JOIN run ON run.id = message.run_id
-                 WHERE message.state = 'queued' AND run.state = 'cancelled' LIMIT :most)
+                 WHERE message.state = 'queued' AND run.state = 'cancelled' AND run.kind <> 'discarded'
+                 LIMIT :most)
        OR id IN (SELECT message.id FROM message JOIN run ON run.id = message.run_id
-                 WHERE message.state = 'deferred' AND run.state = 'cancelled' LIMIT :most)
+                 WHERE message.state = 'deferred' AND run.state = 'cancelled' AND run.kind <> 'discarded'
+                 LIMIT :most)
 """)
 
 _FINISH = sql.statement("""
