@@ -28,7 +28,7 @@ def main() -> None:
     with stores.opened("postgresql") as store:
         said = report.Report(
             "workers",
-            f"Delivery processes on one PostgreSQL; {chosen.messages:,} messages, {chosen.connections} connections each",
+            f"Delivery processes on PostgreSQL; {chosen.messages:,} messages, {chosen.connections} connections each",
             messages=chosen.messages,
             connections=chosen.connections,
         )
