@@ -227,7 +227,7 @@ def _start(folder: Path) -> tuple[int, int]:
         user=user,
         cwd="/",
         stdin=subprocess.DEVNULL,
-        start_new_session=True,  # it may outlive who started it
+        process_group=0,  # it may outlive who started it
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
