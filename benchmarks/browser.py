@@ -39,7 +39,8 @@ class Answers:
 class Visitor:
     """One browser on a kept connection."""
 
-    def __init__(self, port: int, answers: Answers) -> None:
+    def __init__(self, port: int, answers: Callable[[], Answers]) -> None:
+        """`answers` says where an answer that is given now is to be counted."""
         self._port, self._answers = port, answers
         self._connection: http.client.HTTPConnection | None = None
 
@@ -77,7 +78,7 @@ class Visitor:
         except (OSError, http.client.HTTPException):
             self._connection, status = None, 0
         is_well = status == 200
-        self._answers.add(name, time.monotonic() - began, is_well=is_well)
+        self._answers().add(name, time.monotonic() - began, is_well=is_well)
         return is_well
 
     def _exchange(self, method: str, path: str, form: dict[str, str] | None) -> tuple[int, str]:

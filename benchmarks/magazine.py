@@ -262,7 +262,7 @@ def _copy_rows(connection: Connection, table: Any, readers: int, shifted: Mappin
 
 
 def _mean_size(sample: int) -> int:
-    found = db.session.execute(select(Message, Run.ref).join(Run).order_by(Message.id).limit(sample)).all()
+    found = db.session.execute(select(Message, Run.ref).join(Run, Run.id == Message.run_id).order_by(Message.id).limit(sample)).all()
     rows = [
         composers.Row(
             id=message.id,

@@ -18,14 +18,16 @@ from email.utils import formatdate, make_msgid
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from benchmarks import ledger, magazine, processes, report, stores, wire
-from newsletter import clock, db
+from newsletter import clock, db, settings
 from newsletter.audience import reader_links
 from newsletter.audience.models import Subscriber
 from newsletter.audience.reader_links import ReaderLink
-from newsletter.issues import editions, freezing, matching
+from newsletter.issues import editions, freezing, matching, selection
 from newsletter.issues.models import Issue
+from newsletter.issues.selection import Profile, Sizes
 from newsletter.mail import links
 
 # (how, share of the messages sent: what is slow is measured on fewer)
@@ -84,7 +86,9 @@ def _loop(way: str, count: int, port: int) -> None:
     """The loop in a process of its own; prints the rate and the milliseconds of processor time a message."""
     with magazine.app(os.environ["NEWSLETTER_DATABASE_URL"]).app_context(), db.reading():
         write = _Writer()
-        readers = db.session.scalars(select(Subscriber).order_by(Subscriber.id).limit(count)).all()
+        readers = db.session.scalars(
+            select(Subscriber).options(selectinload(Subscriber.subscriptions)).order_by(Subscriber.id).limit(count)
+        ).all()
         client = None if way == "a connection per message" else smtplib.SMTP("127.0.0.1", port)
         ready = [write.message(readers[place % 50]).as_bytes() for place in range(50)] if way == "bytes ready" else []
         began, processor = time.monotonic(), time.process_time()
@@ -105,16 +109,17 @@ class _Writer:
 
     def __init__(self) -> None:
         issue = db.session.get_one(Issue, 1)
+        present = settings.current()
         self._content = freezing.content(issue)
         self._newsletter_id = issue.newsletter_id
-        matcher = matching.matcher(issue, self._content)
-        page = matching.page(matcher, after=0, limit=50, at=clock.now())
-        self._selections = [selection for _, selection in page.chosen] if page else []
+        self._pool = matching.pool(self._content)
+        self._sizes = Sizes(present.section_size, present.mail_size, present.read_next_size)
 
     def message(self, reader: Subscriber) -> EmailMessage:
         token = reader_links.token(ReaderLink(reader.id, self._newsletter_id))
-        selection = self._selections[reader.id % len(self._selections)]
-        mail = editions.render(self._content, selection, dated_at=clock.now())
+        topics = frozenset(each.topic_id for each in reader.subscriptions)
+        chosen = selection.select(self._pool, Profile(topics, topics), self._sizes)
+        mail = editions.render(self._content, chosen, dated_at=clock.now())
         mail = mail.for_reader(token=token, address=reader.address)
         message = EmailMessage()
         message["From"] = "The Magazine <news@magazine.example>"

@@ -85,7 +85,7 @@ def _visit(
     running: site.Site, numbers: "itertools.count[int]", seconds: float, *, visitors: int, pause: float
 ) -> browser.Answers:
     answers = browser.Answers()
-    crowd = [browser.Visitor(running.port, answers) for _ in range(visitors)]
+    crowd = [browser.Visitor(running.port, lambda: answers) for _ in range(visitors)]
     token = crowd[0].form_token()
 
     def act(place: int) -> None:

@@ -75,6 +75,14 @@ def unsecured(port: int) -> Iterator[int]:
             yield own
 
 
+@contextlib.contextmanager
+def running(arguments: list[str]) -> Iterator[int]:
+    """A receiver of ours that takes --port; its port."""
+    port = free_port()
+    with _running([*arguments, "--port", str(port)], port):
+        yield port
+
+
 def free_port() -> int:
     """A port nobody listens on."""
     with socket.socket() as probe:
