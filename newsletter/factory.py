@@ -3,7 +3,7 @@
 from flask import Flask
 
 from newsletter import db, settings, telemetry
-from newsletter.audience import fresh_links, link_letters, signup
+from newsletter.audience import agreement_letters, asking, fresh_links, link_letters, signup
 from newsletter.audience import letters as reader_letters
 from newsletter.cli import commands
 from newsletter.issues import runs, wire
@@ -32,6 +32,7 @@ def create_app(chosen: settings.Settings | None = None) -> Flask:
 
 def _register_composers() -> None:
     composers.register(runs.KIND, wire.compose)
+    composers.register(asking.MAIL, composers.one_by_one(agreement_letters.compose))
     composers.register(fresh_links.MAIL, composers.one_by_one(link_letters.compose))
     composers.register(signup.MAIL, composers.one_by_one(reader_letters.compose))
     composers.register(notices.KIND, composers.one_by_one(editor_letters.compose))

@@ -75,6 +75,9 @@ class Settings:
     network_details_lifetime: timedelta = _row(
         timedelta(days=30), "network address and browser of a consent are kept whole for this long, then shortened"
     )
+    agreement_expiry: timedelta = _row(
+        timedelta(days=5), "a mail that asks to agree to new terms is given up after this (RFC 5321 4.5.4.1)"
+    )
     private_link_lifetime: timedelta = _row(
         timedelta(hours=1), "a link for download, erasing and another address works for this long: mails are forwarded"
     )

@@ -16,10 +16,11 @@ from newsletter.audience.models import (
     Part,
     Purpose,
     Subscriber,
+    TermsAsk,
 )
 from newsletter.audience.wishes import Wish
 from newsletter.publication import legal
-from newsletter.publication.models import LegalKind
+from newsletter.publication.models import LegalDocument, LegalKind
 
 # Made by proofs; the room's callers ask for it here.
 proof = proofs.proof
@@ -136,6 +137,8 @@ def record_all(entries: Sequence[Entry]) -> list[int]:
         db.session.execute(update(Subscriber), made_now)
     if details:
         db.session.execute(insert(ConsentDetail), details)
+    for entry in entries:
+        _answer_asks(entry)
     return numbers
 
 
@@ -155,6 +158,23 @@ def forget_networks(now: datetime, *, limit: int = 5000) -> int:
         which = tuple_(ConsentDetail.subscriber_id, ConsentDetail.number).in_(keys)
         db.session.execute(delete(ConsentDetail).where(which, ConsentDetail.part == Part.NETWORK))
     return len(keys)
+
+
+def _answer_asks(entry: Entry) -> None:
+    """Agreeing to a version answers whoever asked for it, or for an earlier one."""
+    if entry.kind is not ConsentKind.CONFIRMED or entry.shown is None or entry.purpose is not Purpose.NEWSLETTERS:
+        return
+    documents = select(LegalDocument.id).where(
+        LegalDocument.kind == LegalKind.TERMS,
+        LegalDocument.language == entry.shown.language,
+        LegalDocument.version <= entry.shown.terms_version,
+    )
+    open_asks = update(TermsAsk).where(
+        TermsAsk.subscriber_id == entry.subscriber_id,
+        TermsAsk.answered_at.is_(None),
+        TermsAsk.document_id.in_(documents),
+    )
+    db.session.execute(open_asks.values(answered_at=clock.now()), execution_options={"synchronize_session": False})
 
 
 def _heads(ids: set[int]) -> dict[int, tuple[int, str]]:

@@ -8,11 +8,13 @@ from sqlalchemy import Select, String, and_, case, cast, distinct, exists, func,
 from sqlalchemy.orm import aliased
 
 from newsletter import db
+from newsletter.audience import asking
 from newsletter.audience.models import Subscriber, Subscription, SubscriptionState
 from newsletter.outbox.models import Suppression
 
 PAUSED = "paused"
 SUPPRESSED = "suppressed"
+TERMS = "new_terms_not_agreed"
 
 
 def page_end(newsletter_id: int, *, after: int, limit: int) -> int | None:
@@ -44,7 +46,12 @@ def between(newsletter_id: int, *, after: int, last_id: int, at: datetime) -> Se
         .where(own.subscriber_id == Subscriber.id, own.state == SubscriptionState.CONFIRMED)
         .scalar_subquery()
     )
-    reason = case((Suppression.id.is_not(None), SUPPRESSED), (Subscriber.paused_until > at, PAUSED), else_="")
+    reason = case(
+        (Suppression.id.is_not(None), SUPPRESSED),
+        (Subscriber.paused_until > at, PAUSED),
+        (asking.is_unanswered(at), TERMS),
+        else_="",
+    )
     return (
         select(
             Subscriber.id.label("reader_id"),

@@ -88,8 +88,9 @@ def give_reason(link: ReaderLink, reason: str) -> None:
 
 def _left(reader: Subscriber) -> list[Wish]:
     names = dict.fromkeys(name for record in _withdrawals(reader) for name in record.wishes)
-    taken = subscriptions.held(reader, SubscriptionState.CONFIRMED, SubscriptionState.PENDING)
-    return [wish for wish in wishes.still_offered(names) if wish.key not in taken]
+    # What was asked for and never confirmed waits for its own link, left or not.
+    once_had = subscriptions.ended_confirmed(reader)
+    return [wish for wish in wishes.still_offered(names) if wish.key in once_had]
 
 
 def _withdrawals(reader: Subscriber) -> list[ConsentRecord]:

@@ -25,6 +25,15 @@ def held(reader: Subscriber, *states: SubscriptionState) -> set[tuple[int, int]]
     return set(rows)
 
 
+def ended_confirmed(reader: Subscriber) -> set[tuple[int, int]]:
+    """The pairs that had been confirmed when they ended."""
+    return {
+        (row.newsletter_id, row.topic_id)
+        for row in _rows(reader)
+        if row.state is SubscriptionState.ENDED and row.confirmed_at is not None
+    }
+
+
 def put(reader: Subscriber, wished: Iterable[Wish], state: SubscriptionState) -> list[Wish]:
     """Bring each wish to pending or confirmed; a confirmed one stays. Returns what changed."""
     rows = {(row.newsletter_id, row.topic_id): row for row in _rows(reader)}

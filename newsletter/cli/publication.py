@@ -1,6 +1,6 @@
 """Commands for what the magazine publishes: topics, newsletters, legal texts."""
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import click
@@ -8,9 +8,10 @@ from flask.cli import AppGroup
 
 from newsletter import errors
 from newsletter.articles import pictures
+from newsletter.audience import asking
 from newsletter.cli.answers import Answer, add
 from newsletter.publication import legal, masthead, newsletters, topics
-from newsletter.publication.models import Approval, LegalKind, NewsletterKind
+from newsletter.publication.models import Approval, LegalKind, LegalWay, NewsletterKind
 
 _NEWSLETTER = (
     click.argument("slug"),
@@ -32,6 +33,15 @@ _LEGAL = (
     click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
     click.option("--title", required=True, help="As readers see it, like Terms of Use."),
     click.option("--language", default="en", show_default=True),
+    click.option(
+        "--way",
+        type=click.Choice([each.value for each in LegalWay]),
+        default=LegalWay.TOLD.value,
+        show_default=True,
+        help="correction: a slip. told: readers learn of it in the next issue. asked: they must agree by a date.",
+    ),
+    click.option("--ask-by", default="", help="With --way asked: until when, like 2026-12-31T23:59+01:00."),
+    click.option("--readers", type=int, help="With --way asked: how many readers that asks, typed to be sure."),
 )
 _MASTHEAD = (
     click.option("--name", required=True, help="The magazine's name."),
@@ -123,9 +133,24 @@ def list_newsletters() -> Answer:
     return Answer({"newsletters": rows}, lines or ["No newsletter yet. Add one: flask newsletter newsletter add"])
 
 
-def publish_legal(*, kind: str, file: Path, title: str, language: str) -> Answer:
+def publish_legal(
+    *, kind: str, file: Path, title: str, language: str, way: str, ask_by: str, readers: int | None
+) -> Answer:
     """Publish the next version of a legal text from a Markdown file."""
-    document = legal.publish(LegalKind(kind), title=title, markdown=file.read_text(encoding="utf-8"), language=language)
+    markdown = file.read_text(encoding="utf-8")
+    if way == LegalWay.ASKED and kind == LegalKind.TERMS:
+        document = asking.publish(
+            title=title, markdown=markdown, language=language, ask_by_at=_instant(ask_by), readers=readers
+        )
+    else:
+        document = legal.publish(
+            LegalKind(kind),
+            title=title,
+            markdown=markdown,
+            language=language,
+            way=LegalWay(way),
+            ask_by_at=_instant(ask_by) if ask_by else None,
+        )
     if legal.wording(language) is None:
         legal.word_consent(legal.DEFAULT_SENTENCE, language)
     data = {"kind": kind, "version": document.version, "sha256": document.sha256, "published_at": document.published_at}
@@ -139,6 +164,16 @@ def set_masthead(*, name: str, tagline: str, accent: str, fonts: str, logo: Path
         masthead.set_logo(pictures.adopt_logo(logo.read_bytes()) if logo else None)
     data = {"name": saved.name, "accent": saved.accent, "fonts": saved.fonts, "logo": saved.logo_hash}
     return Answer(data, [f"The masthead reads {saved.name}."])
+
+
+def _instant(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise errors.BadInput(f"--ask-by is written like 2026-12-31T23:59+01:00, not {text!r}.", field="ask_by")
+    return moment
 
 
 def _date(text: str) -> date:

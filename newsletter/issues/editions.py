@@ -39,6 +39,7 @@ def view(content: Content, selection: Selection, *, dated_at: datetime, why: str
         web_url=links.web_issue(content.slug, content.number),
         why=why,
         postal_address=settings.current().postal_address,
+        new_texts=tuple(digest.Text(text.title, text.on, text.url) for text in content.new_texts),
     )
 
 

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from newsletter import settings
+from sqlalchemy import func, select
+
+from newsletter import db, settings
 from newsletter.articles import pictures
 from newsletter.articles.models import Article, Picture
 from newsletter.issues import candidates
 from newsletter.issues.models import Issue
-from newsletter.mail import looks
-from newsletter.publication import masthead
+from newsletter.mail import links, looks, words
+from newsletter.publication import legal, masthead
 
 # Enough for one block of evergreens in every edition, whatever its readers have had.
 _EVERGREENS = 30
@@ -55,6 +57,15 @@ class FrozenTopic:
 
 
 @dataclass(frozen=True)
+class FrozenText:
+    """A new version of a legal text that readers are told of: its title, the day it is from, its address."""
+
+    title: str
+    on: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Content:
     """Everything an issue's mails are made of, but for the template and the operator's settings."""
 
@@ -74,6 +85,7 @@ class Content:
     topics: tuple[FrozenTopic, ...]  # every topic a story has
     stories: tuple[FrozenStory, ...]  # in issue order
     evergreens: tuple[FrozenStory, ...]
+    new_texts: tuple[FrozenText, ...] = ()
 
 
 def freeze(issue: Issue) -> None:
@@ -116,6 +128,24 @@ def _present(issue: Issue) -> Content:
         topics=tuple(topics[topic_id] for topic_id in sorted(topics)),
         stories=stories,
         evergreens=tuple(_story(each) for each in evergreens),
+        new_texts=_new_texts(issue),
+    )
+
+
+def _new_texts(issue: Issue) -> tuple[FrozenText, ...]:
+    """The legal texts published since the newsletter's last issue was approved."""
+    newsletter = issue.newsletter
+    earlier = select(func.max(Issue.approved_at)).where(
+        Issue.newsletter_id == newsletter.id, Issue.id != issue.id, Issue.released_at.is_not(None)
+    )
+    since = db.session.scalar(earlier) or newsletter.created_at
+    return tuple(
+        FrozenText(
+            title=document.title,
+            on=words.long_date(document.published_at, newsletter.zone, newsletter.language),
+            url=links.legal_version(document.kind.value, document.version),
+        )
+        for document in legal.news(newsletter.language, since)
     )
 
 
@@ -151,6 +181,8 @@ def _thawed(stored: Mapping[str, Any]) -> Content:
         values[name] = tuple(FrozenTopic(**each) for each in stored[name])
     for name in ("stories", "evergreens"):
         values[name] = _thawed_stories(stored[name])
+    # Absent in what was frozen before there was such a thing.
+    values["new_texts"] = tuple(FrozenText(**each) for each in stored.get("new_texts", ()))
     return Content(**values)
 
 

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection, bindparam, select
 
 from newsletter import clock, db, errors, settings
-from newsletter.audience import reader_links
+from newsletter.audience import asking, reader_links
 from newsletter.audience.models import Subscriber, Subscription, SubscriptionState
 from newsletter.audience.reader_links import ReaderLink
 from newsletter.issues.models import Edition, Issue
@@ -20,6 +20,7 @@ from newsletter.outbox.models import Message
 
 UNSUBSCRIBED = Skipped("unsubscribed")
 PAUSED = Skipped("paused")
+TERMS = Skipped("new terms not agreed")
 DELETED = Skipped("the issue was deleted")
 
 log = structlog.get_logger()
@@ -39,6 +40,7 @@ _STANDINGS = (
         )
         .exists()
         .label("reads"),
+        asking.is_unanswered(bindparam("now")).label("waits_for_terms"),
     )
     .join(Edition, Edition.id == Message.ref)
     .join(Issue, Issue.id == Edition.issue_id)
@@ -63,7 +65,7 @@ def compose(rows: Sequence[Row]) -> Sequence[Draft | Skipped]:
     """
     # A connection of its own: the worker's session is not ours to begin or end.
     with db.reading(), db.extension.engine.connect() as connection:
-        found = connection.execute(_STANDINGS, {"ids": [row.id for row in rows]})
+        found = connection.execute(_STANDINGS, {"ids": [row.id for row in rows], "now": clock.now()})
         standings = {standing.id: standing for standing in found}
         letters = {
             edition_id: _letter(connection, edition_id, content_hash)
@@ -79,6 +81,8 @@ def _draft(row: Row, standing: Any, letters: Mapping[int, _Letter | None]) -> Dr
         return UNSUBSCRIBED
     if standing.paused_until and standing.paused_until > clock.now():
         return PAUSED
+    if standing.waits_for_terms:
+        return TERMS
     return functools.partial(_filled, row, letters[standing.edition_id])
 
 

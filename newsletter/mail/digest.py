@@ -48,6 +48,15 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A legal text of which there is a new version: its title, the day (written out) it is from, its address."""
+
+    title: str
+    on: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Digest:
     """Everything a digest shows. `dated_on` is written out (words.long_date); `intro` may hold simple Markdown."""
 
@@ -66,6 +75,7 @@ class Digest:
     # A sentence of ours, best with slots.ADDRESS in it.
     why: str
     postal_address: str
+    new_texts: Sequence[Text] = ()
 
 
 def render(view: Digest) -> Rendered:

@@ -55,6 +55,11 @@ def moved(look: Look, *, now: str, language: str = "en") -> Rendered:
     return _letter("moved", look, language, now=now)
 
 
+def agree(look: Look, *, title: str, url: str, by: str, language: str = "en") -> Rendered:
+    """New terms, with the day (written out) by which the reader is asked to agree."""
+    return _letter("agree", look, language, title=title, url=url, by=by)
+
+
 def notice(look: Look, *, subject: str, text: str, url: str = "", button: str = "Open the desk") -> Rendered:
     """A word to an editor: what happened, in plain paragraphs, and where to act on it."""
     return _letter("notice", look, "en", subject=subject, paragraphs=text, url=url, button=button)

@@ -25,6 +25,15 @@ def preferences(token: str) -> str:
     return page(f"/preferences/{token}")
 
 
+def agree(token: str) -> str:
+    return page(f"/agree/{token}")
+
+
+def legal_version(kind: str, number: int) -> str:
+    """One published version of "terms" or "privacy"."""
+    return page(f"/{kind}/{number}")
+
+
 def private(token: str) -> str:
     return page(f"/preferences/private/{token}")
 

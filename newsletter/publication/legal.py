@@ -1,13 +1,14 @@
 """Terms, privacy policy and the consent sentence: published in versions that never change."""
 
 import hashlib
+from datetime import datetime
 
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 from sqlalchemy import func, select
 
 from newsletter import clock, db, errors, settings
-from newsletter.publication.models import ConsentWording, LegalDocument, LegalKind
+from newsletter.publication.models import ConsentWording, LegalDocument, LegalKind, LegalWay
 
 DEFAULT_SENTENCE = "I agree to the {terms} and have read the {privacy}."
 
@@ -16,9 +17,26 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False})
 
 
 def publish(
-    kind: LegalKind, *, title: str, markdown: str, language: str = "en", is_placeholder: bool = False
+    kind: LegalKind,
+    *,
+    title: str,
+    markdown: str,
+    language: str = "en",
+    is_placeholder: bool = False,
+    way: LegalWay = LegalWay.TOLD,
+    ask_by_at: datetime | None = None,
 ) -> LegalDocument:
-    """Publish the next version of a document; the same text again changes nothing and returns the present version."""
+    """Publish the next version of a document; the same text again changes nothing and returns the present version.
+
+    `way` says how readers of an earlier version learn of it: a slip is corrected, they are told in the next issue, or
+    asked again by an instant (see audience.asking). Raises BadInput.
+    """
+    if (way is LegalWay.ASKED) != (ask_by_at is not None):
+        raise errors.BadInput("To ask readers again needs a date by which they are to agree.", field="ask_by")
+    if way is LegalWay.ASKED and kind is LegalKind.PRIVACY:
+        raise errors.BadInput("A privacy policy is told, never agreed to again.", field="way")
+    if ask_by_at is not None and ask_by_at <= clock.now():
+        raise errors.BadInput("The date by which readers are to agree must lie ahead.", field="ask_by")
     if not title.strip() or not markdown.strip():
         raise errors.BadInput("A legal text needs a title and a text.", field="markdown")
     title = title.strip()
@@ -34,6 +52,8 @@ def publish(
         markdown=markdown,
         sha256=digest,
         is_placeholder=is_placeholder,
+        way=way,
+        ask_by_at=ask_by_at,
         published_at=clock.now(),
     )
     db.session.add(document)
@@ -54,6 +74,17 @@ def version(kind: LegalKind, number: int, language: str = "en") -> LegalDocument
     if document is None:
         raise errors.NotFound("This version was never published.")
     return document
+
+
+def news(language: str, since: datetime) -> list[LegalDocument]:
+    """New versions published after an instant that readers are to be told of, oldest first."""
+    told = select(LegalDocument).where(
+        LegalDocument.language == language,
+        LegalDocument.version > 1,
+        LegalDocument.way == LegalWay.TOLD,
+        LegalDocument.published_at > since,
+    )
+    return list(db.session.scalars(told.order_by(LegalDocument.id)))
 
 
 def versions(kind: LegalKind, language: str = "en") -> list[LegalDocument]:

@@ -6,7 +6,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from newsletter import clock, db, jobs, limits
-from newsletter.audience import consent, signup
+from newsletter.audience import asking, consent, signup
 from newsletter.outbox import ledger, paging, queue, throttle, workers
 from newsletter.privacy import retention
 
@@ -41,6 +41,16 @@ def delete_unconfirmed() -> int:
     deleted = signup.delete_unconfirmed(clock.now())
     db.session.commit()
     return deleted
+
+
+def ask_for_terms() -> int:
+    """Ask readers to agree to new terms that were published so."""
+    asked = 0
+    while page := asking.ask_page():
+        db.session.commit()
+        asked += page
+    db.session.commit()
+    return asked
 
 
 def forget_networks() -> int:
@@ -89,6 +99,7 @@ STEPS: dict[str, Callable[[], int]] = {
     "discarded_messages": clear_discarded,
     "finished_issues": finish_runs,
     "unconfirmed_signups": delete_unconfirmed,
+    "terms_asked": ask_for_terms,
     "network_details": forget_networks,
     "long_gone_readers": erase_long_gone,
     "replies": forget_replies,

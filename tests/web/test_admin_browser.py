@@ -81,6 +81,7 @@ def test_every_page_is_accessible_fits_and_is_light(browser, address, client, sc
         "/admin/newsletters/daily",
         "/admin/readers",
         "/admin/readers/1",
+        "/admin/texts",
         "/admin/editors",
         "/admin/login",
         "/admin/setup/wrong",

@@ -18,6 +18,7 @@ from newsletter.web.admin import (
     readers,
     sending,
     setup,
+    texts,
     today,
     wording,
 )
@@ -40,4 +41,5 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     box.blueprint,
     readers.blueprint,
     editors.blueprint,
+    texts.blueprint,
 )

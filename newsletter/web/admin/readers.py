@@ -2,12 +2,16 @@
 
 import json
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
+from newsletter import db
 from newsletter.audience import consent, directory, proofs
+from newsletter.outbox import suppression
+from newsletter.staff import audit
 from newsletter.staff.roles import Action
 from newsletter.web import security
-from newsletter.web.admin import access
+from newsletter.web.admin import access, answers
 
 blueprint = Blueprint("desk_readers", __name__, url_prefix="/admin/readers")
 
@@ -33,7 +37,41 @@ def show() -> str:
 def show_one(reader_id: int) -> str:
     """One reader's subscriptions and consent records."""
     reader = directory.get(reader_id)
-    return render_template("admin/reader.html", reader=reader, proof=consent.proof(reader.subscriber.address))
+    return _reader_page(reader)
+
+
+@blueprint.post("/<int:reader_id>/suppression")
+@access.needs(Action.PLAN)
+def lift(reader_id: int) -> AnyResponse:
+    """Allow mail to a reader's address again, for a reason that is kept."""
+    reader, reason = directory.get(reader_id), request.form.get("reason", "").strip()[:500]
+    if not reason:
+        return make_response(_reader_page(reader, problem="Please say why mail may go to this address again."), 422)
+    present = suppression.find(reader.subscriber.address)
+    suppression.lift(reader.subscriber.address, reason)
+    visitor = access.visitor()
+    # By its number: the log outlives an erasure.
+    before = {"reason": present.reason.value} if present else {}
+    audit.record(
+        visitor.address,
+        "suppression lifted",
+        f"reader {reader_id}",
+        before=before,
+        after={"reason": reason},
+        editor_id=visitor.editor_id,
+    )
+    db.session.commit()
+    return answers.see_other(url_for("desk_readers.show_one", reader_id=reader_id), told="Mail may go there again.")
+
+
+def _reader_page(reader: directory.Listed, *, problem: str = "") -> str:
+    return render_template(
+        "admin/reader.html",
+        reader=reader,
+        proof=consent.proof(reader.subscriber.address),
+        stopped=suppression.find(reader.subscriber.address),
+        problem=problem,
+    )
 
 
 @blueprint.get("/<int:reader_id>/proof")

@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from newsletter.web.public import (
+    agree,
     archive,
     confirm,
     embed,
@@ -24,6 +25,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     signup.blueprint,
     embed.blueprint,
     confirm.blueprint,
+    agree.blueprint,
     preferences.blueprint,
     private.blueprint,
     unsubscribe.blueprint,
