@@ -223,8 +223,8 @@ def test_an_issue_that_is_due_now_leaves_within_the_tick_interval(room, engine):
         finally:
             stop.set()
             scheduler.join(PATIENCE)
-    # The interval, and what a very busy machine needs to plan and commit.
-    assert took < settings.current().tick_interval.total_seconds() + 5
+    # Half a second on a machine at rest; the rest is for one on which twenty processes want a core.
+    assert took < settings.current().tick_interval.total_seconds() + 20
 
 
 def _is_running(issue_id: int) -> bool:
