@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-all lint clean
+.PHONY: run test test-all faults benchmarks soak lint clean
 
 run: $(VENV)/runtime.installed
 	@$(BIN)/python app.py $(if $(PORT),--port $(PORT))
@@ -14,6 +14,18 @@ test: lint
 # The same with the slow suites: browsers at every width, the longer races.
 test-all: lint
 	@$(BIN)/python -m pytest -n 2
+
+# Senders, schedulers and databases killed, stopped and cut off at every named point; a slice of it is in `make test`.
+faults: $(VENV)/development.installed
+	@$(BIN)/python -m pytest tests/faults -n 2
+
+# Delivery beside Postfix's own load generator (docs/performance.md has the other benchmarks).
+benchmarks: $(VENV)/development.installed
+	@$(BIN)/python -m benchmarks.throughput
+
+# Issues, refusals, sign-ups and unsubscribes at once, for ten minutes on each database: MINUTES=60 for an hour.
+soak: $(VENV)/development.installed
+	@$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: $(VENV)/development.installed
 	@$(BIN)/python -m tests.needed
