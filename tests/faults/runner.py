@@ -42,7 +42,10 @@ class Hook:
 
 
 def run(arguments: list[str], *, told: Path | None, kill: str, stop: str) -> None:
-    """One command, in this process; does not return."""
+    """One command, in this process; does not return.
+
+    With FAULTS_SEND_BUFFER bytes in the environment a body leaves in pieces of about that size, as over a slow line.
+    """
     if told is not None:
         point, _, nth = (kill or stop).partition(":")
         number = signal.SIGSTOP if stop else signal.SIGKILL
@@ -50,7 +53,9 @@ def run(arguments: list[str], *, told: Path | None, kill: str, stop: str) -> Non
     from flask.cli import FlaskGroup, ScriptInfo  # noqa: PLC0415 - after the environment was set
 
     from newsletter import factory  # noqa: PLC0415
+    from newsletter.outbox import courier  # noqa: PLC0415
 
+    courier._SEND_BUFFER = int(os.environ.get("FAULTS_SEND_BUFFER", courier._SEND_BUFFER))
     group = FlaskGroup(create_app=factory.create_app, set_debug_flag=False)
     group.main(["newsletter", *arguments], prog_name="flask", obj=ScriptInfo(create_app=factory.create_app))
 

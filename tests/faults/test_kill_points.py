@@ -51,6 +51,15 @@ class Case(NamedTuple):
         """Whether the server offers PIPELINING: in half of the cases."""
         return sum(map(len, self)) % 2 == 0
 
+    @property
+    def buffer(self) -> int:
+        """A body is only ever half sent over a line that takes it in pieces."""
+        return 2048 if self.point == "body.half" else 0
+
+    @property
+    def line(self) -> dict[str, str]:
+        return {"FAULTS_SEND_BUFFER": "4096"} if self.buffer else {}
+
     def __str__(self) -> str:
         return " ".join(self)
 
@@ -95,8 +104,8 @@ def test_killed_at_any_point_and_started_again(case, trial, tell):
 
 
 @pytest.fixture(scope="module")
-def undisturbed() -> dict[tuple[str, str], Counter[str]]:
-    """How often a run in which nobody dies passes each point, by engine and command; counted once."""
+def undisturbed() -> dict[tuple[str, str, int], Counter[str]]:
+    """How often a run in which nobody dies passes each point, by engine, command and line; counted once."""
     return {}
 
 
@@ -108,7 +117,7 @@ def trial(installation, undisturbed):
 class Trial:
     """One process killed, the same commands again, and the books compared."""
 
-    def __init__(self, installation: Staged, undisturbed: dict[tuple[str, str], Counter[str]]) -> None:
+    def __init__(self, installation: Staged, undisturbed: dict[tuple[str, str, int], Counter[str]]) -> None:
         self._installation, self._undisturbed = installation, undisturbed
 
     def of(self, case: Case) -> truth.Figures:
@@ -117,9 +126,10 @@ class Trial:
         for tried in range(5):
             with (
                 self._installation(case.engine, readers=READERS, state=case.before, name=f"try{tried}") as broken,
-                Server(pipelining=case.pipelines) as server,
+                Server(pipelining=case.pipelines, receive_buffer=case.buffer) as server,
             ):
                 broken.post_to(server.port).set(connections=CONNECTIONS)
+                broken.environment |= case.line
                 passed = _kill(broken, case, nth)
                 if passed is None:
                     _complete(broken, case.policy)
@@ -135,17 +145,19 @@ class Trial:
         return reached
 
     def _counted(self, case: Case) -> Counter[str]:
-        if (case.engine, case.command[0]) not in self._undisturbed:
+        key = (case.engine, case.command[0], case.buffer)
+        if key not in self._undisturbed:
             with (
                 self._installation(case.engine, readers=READERS, state="approved", name="undisturbed") as whole,
-                Server() as server,
+                Server(receive_buffer=case.buffer) as server,
             ):
                 whole.post_to(server.port).set(connections=CONNECTIONS)
+                whole.environment |= case.line
                 for command in (("issue", "send", "1"), ("deliver", "--until-empty")):
                     process = whole.start(*command)
                     assert process.wait().code == 0
-                    self._undisturbed[case.engine, command[0]] = process.reached()
-        return self._undisturbed[case.engine, case.command[0]]
+                    self._undisturbed[case.engine, command[0], case.buffer] = process.reached()
+        return self._undisturbed[key]
 
 
 def _kill(broken: Stage, case: Case, nth: int) -> int | None:

@@ -69,6 +69,7 @@ class Server:
     ledger: Path | None = None
     port: int = 0
     keeps_bodies: bool = True
+    receive_buffer: int = 0  # bytes the system takes in before the server reads; 0: its own choice
     accepted: list[dict[str, Any]] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)  # what no client may do
@@ -84,6 +85,8 @@ class Server:
         self._threads: list[threading.Thread] = []
         self._by_connection: Counter[tuple[int, int]] = Counter()
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=600)
+        if self.receive_buffer:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         self.port = self._listener.getsockname()[1]
         self._threads.append(threading.Thread(target=self._listen, daemon=True))
         self._threads[0].start()
