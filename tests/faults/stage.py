@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,9 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
+import time_machine
+from flask.testing import FlaskClient
 from sqlalchemy import text
+from werkzeug.test import TestResponse
 
-from newsletter import settings
+from newsletter import clock, db, factory, settings
 from tests.conftest import _create_database, _drop_database
 
 # Everything quick: a dead worker is noticed at once, a plan takes several pages, a claim several turns.
@@ -79,7 +83,7 @@ class Process:
         """Whether it has not ended by itself."""
         return self._condition() not in ("", "Z", "X")
 
-    def wait(self, seconds: float = 60) -> Ended:
+    def wait(self, seconds: float = 180) -> Ended:
         """Wait for its end; kills it and fails when that takes longer."""
         self._socket.settimeout(seconds)
         try:
@@ -165,7 +169,7 @@ class Stage:
             },
         )
 
-    def run(self, *arguments: str, kill: str = "", seconds: float = 60) -> Ended:
+    def run(self, *arguments: str, kill: str = "", seconds: float = 180) -> Ended:
         """Run a command to its end."""
         return self.start(*arguments, kill=kill).wait(seconds)
 
@@ -185,7 +189,7 @@ class Stage:
             stderr=(self.folder / "processes.err").open("ab"),
         )
 
-    def deliver(self, *, seconds: float = 60) -> dict[str, Any]:
+    def deliver(self, *, seconds: float = 180) -> dict[str, Any]:
         """Deliver until nothing is due and nobody holds anything."""
         ended = self.run("deliver", "--until-empty", "--json", seconds=seconds)
         assert ended.code == 0, ended.errors
@@ -196,6 +200,32 @@ class Stage:
         ended = self.run("check", "--json")
         assert ended.code == 0, ended.output + ended.errors
         assert ended.data["broken"] == []
+
+    def appears_now(self) -> "Stage":
+        """The daily newsletter appears at the minute that has just begun, and has had its calendar for long."""
+        at = datetime.now(UTC) - timedelta(seconds=1)
+        days = "mon,tue,wed,thu,fri,sat,sun"
+        self.flask(
+            *("newsletter", "add", "daily", "--title", "The Daily", "--topic", "music"),
+            *("--days", days, "--at", f"{at:%H:%M}", "--zone", "UTC"),
+        )
+        long_ago = at - timedelta(hours=1)
+        self.ask("UPDATE newsletter SET calendar_from_at = :at", at=f"{long_ago:%Y-%m-%d %H:%M:%S}")
+        return self
+
+    @contextmanager
+    def web(self) -> Iterator["Browser"]:
+        """The web server on this database, in this process."""
+        kept = settings.current()
+        names = {name: value for name, value in self.environment.items() if name.startswith("NEWSLETTER_")}
+        app = factory.create_app(settings.load(names))
+        try:
+            yield Browser(app.test_client())
+        finally:
+            with app.app_context():
+                for engine in db.extension.engines.values():
+                    engine.dispose()
+            settings.use(kept)
 
     def ask(self, statement: str, **values: Any) -> list[Any]:
         """The rows of a query, or of a change, which is committed."""
@@ -224,12 +254,39 @@ class Stage:
         self.flask("subscriber", "import", str(sheet(self.folder / "readers.csv", readers)))
         (self.folder / "articles.xml").write_text(_rss("A quiet record", "Two songs"))
         self.flask("article", "import", str(self.folder / "articles.xml"), "--topic", "music")
+        # A few pages, however many readers there are.
+        self.set(planning_page=max(readers // 3, int(QUICK["PLANNING_PAGE"])))
         if state in ("approved", "released"):
             self.flask("issue", "compose", "daily")
             assert self.flask("issue", "approve", "1")["state"] == "approved"
         if state == "released":
             assert self.flask("issue", "send", "1")["planned"] == readers
         return self
+
+
+@dataclass
+class Browser:
+    """A visitor of the public pages."""
+
+    client: FlaskClient
+
+    def __post_init__(self) -> None:
+        with time_machine.travel(clock.now() - timedelta(minutes=1)):
+            found = re.search(r'name="form" value="([^"]+)"', self.client.get("/subscribe").text)
+        assert found
+        self._form = found[1]
+
+    def sign_up(self, number: int) -> TestResponse:
+        """Press Subscribe as new<number>@readers.example, each from a network of their own."""
+        fields = {
+            "email": f"new{number}@readers.example",
+            "newsletters": "daily",
+            "topics": "music",
+            "terms": "yes",
+            "form": self._form,
+        }
+        network = {"REMOTE_ADDR": f"10.{number % 250}.{number // 250}.1"}
+        return self.client.post("/subscribe", data=fields, environ_base=network)
 
 
 @contextmanager
@@ -263,13 +320,13 @@ def sheet(file: Path, readers: int) -> Path:
     return file
 
 
-def until(happened: Callable[[], Any], *, seconds: float, what: str) -> Any:
+def until(happened: Callable[[], Any], *, seconds: float, what: str, every: float = 0.01) -> Any:
     """What `happened` answers once it is true; fails naming what was waited for."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := happened():
             return found
-        time.sleep(0.01)
+        time.sleep(every)
     raise AssertionError(f"{what} did not happen within {seconds:.0f} s")
 
 

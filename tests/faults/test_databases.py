@@ -7,14 +7,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy
-import time_machine
 
-from newsletter import clock, db, factory, settings
 from tests import postgres
 from tests.conftest import _create_database
 from tests.faults import proxy, stage, truth
@@ -69,7 +66,7 @@ def _terminate(cluster: postgres.Server, line: proxy.Proxy) -> None:
 def _forget_answers(to: bytes) -> Meanwhile:
     def act(cluster: postgres.Server, line: proxy.Proxy) -> None:
         line.drop_reply(to, times=5)
-        until(lambda: line.dropped >= 5, seconds=60, what=f"five answers lost to {to!r}")
+        until(lambda: line.dropped >= 5, seconds=120, what=f"five answers lost to {to!r}")
 
     return act
 
@@ -123,10 +120,10 @@ def _send_in(act: Meanwhile, trouble: str, cluster, original, tmp_path, tell) ->
         url = sqlalchemy.make_url(troubled.database_url).set(port=line.port).render_as_string(hide_password=False)
         troubled.post_to(server.port).set(connections=CONNECTIONS, database_url=url)
         worker = troubled.start("deliver", "--until-empty")
-        until(lambda: len(server.accepted) > 20, seconds=60, what="the first mails")
+        until(lambda: len(server.accepted) > 20, seconds=120, what="the first mails")
         act(cluster, line)
         assert len(server.accepted) < READERS, "the trouble came too late to matter"
-        ended = worker.wait(90)
+        ended = worker.wait()
         assert ended.code == 0, ended.errors
         figures = truth.assert_all(
             troubled.database_url, server.accepted, crashes=0, connections=0, readers=stage.addresses(READERS)
@@ -145,14 +142,14 @@ def test_without_its_database_a_worker_sends_nothing_and_says_why(cluster, origi
         url = sqlalchemy.make_url(troubled.database_url).set(port=line.port).render_as_string(hide_password=False)
         troubled.post_to(server.port).set(connections=CONNECTIONS, database_url=url)
         worker = troubled.start("worker")
-        until(lambda: len(server.accepted) > 20, seconds=60, what="the first mails")
+        until(lambda: len(server.accepted) > 20, seconds=120, what="the first mails")
         line.switch(proxy.REFUSE)
         before = len(server.accepted)
         time.sleep(1)
         assert len(server.accepted) - before <= 2 * CONNECTIONS
-        until(lambda: "database_unreachable" in worker.errors(), seconds=10, what="a word about it")
+        until(lambda: "database_unreachable" in worker.errors(), seconds=60, what="a word about it")
         line.switch(proxy.PASS)
-        until(lambda: len(server.accepted) == READERS, seconds=60, what="the rest")
+        until(lambda: len(server.accepted) == READERS, seconds=120, what="the rest")
         worker.signal(signal.SIGTERM)
         assert worker.wait(30).code == 0
         truth.assert_all(troubled.database_url, server.accepted, crashes=0, connections=0)
@@ -200,14 +197,14 @@ def test_a_full_disk_stops_the_sender_before_the_next_body_and_loses_nothing(sma
     with Server(delay=0.02, keeps_bodies=False) as server:
         full.post_to(server.port).set(connections=CONNECTIONS)
         worker = full.start("worker")
-        until(lambda: len(server.accepted) > 20, seconds=60, what="the first mails")
+        until(lambda: len(server.accepted) > 20, seconds=120, what="the first mails")
         with _full(small_disk):
-            until(lambda: re.search("disk is full|disk I/O", worker.errors()), seconds=20, what="a word about it")
+            until(lambda: re.search("disk is full|disk I/O", worker.errors()), seconds=60, what="a word about it")
             before = len(server.accepted)
             time.sleep(1)
             assert len(server.accepted) - before <= CONNECTIONS
             assert before < READERS
-        until(lambda: len(server.accepted) == READERS, seconds=60, what="the rest")
+        until(lambda: len(server.accepted) == READERS, seconds=120, what="the rest")
         worker.signal(signal.SIGTERM)
         assert worker.wait(30).code == 0
         figures = truth.assert_all(
@@ -220,42 +217,22 @@ def test_a_full_disk_stops_the_sender_before_the_next_body_and_loses_nothing(sma
 
 def test_with_a_full_disk_a_sign_up_is_told_so_and_nothing_is_half_written(small_disk, prepared, runner):
     full = _on(small_disk, prepared("sqlite", 12, "none"), runner)
-    kept = settings.current()
-    names = {name: value for name, value in full.environment.items() if name.startswith("NEWSLETTER_")}
-    app = factory.create_app(settings.load(names))
-    try:
-        with app.app_context():
-            full.flask("init")
-            client = app.test_client()
-            with time_machine.travel(clock.now() - timedelta(minutes=1)):
-                form = re.search(r'name="form" value="([^"]+)"', client.get("/subscribe").text)[1]
-            before = _people(full)
-            with _full(small_disk):
-                # The journal may have room for one more.
-                answers = [_sign_up(client, form, number) for number in range(200)]
-                refused = [each for each in answers if each.status_code != 200]
-                assert {each.status_code for each in refused} == {503}
-                assert "Nothing was changed and nothing is lost" in refused[0].text
-                assert client.get("/subscribe").status_code == 200
-            taken = len(answers) - len(refused)
-            assert _sign_up(client, form, 999).status_code == 200
-            people, requests, mails = _people(full)
-            assert (people - before[0], requests - before[1], mails - before[2]) == (taken + 1,) * 3
-        assert full.ask("PRAGMA integrity_check") == [("ok",)]
-        full.check()
-    finally:
-        with app.app_context():
-            for engine in db.extension.engines.values():
-                engine.dispose()
-        settings.use(kept)
+    with full.web() as browser:
+        before = _people(full)
+        with _full(small_disk):
+            # The journal may have room for a few more.
+            answers = [browser.sign_up(number) for number in range(200)]
+            refused = [each for each in answers if each.status_code != 200]
+            assert {each.status_code for each in refused} == {503}
+            assert "Nothing was changed and nothing is lost" in refused[0].text
+            assert browser.client.get("/subscribe").status_code == 200
+        taken = len(answers) - len(refused)
+        assert browser.sign_up(999).status_code == 200
+        assert [now - then for now, then in zip(_people(full), before, strict=True)] == [taken + 1] * 3
+    assert full.ask("PRAGMA integrity_check") == [("ok",)]
+    full.check()
 
 
-def _sign_up(client, form: str, number: int):
-    given = {"email": f"new{number}@readers.example", "terms": "yes", "newsletters": "daily", "topics": "music"}
-    network = {"REMOTE_ADDR": f"10.{number % 250}.{number // 250}.1"}
-    return client.post("/subscribe", data=given | {"form": form}, environ_base=network)
-
-
-def _people(full: Stage) -> tuple[int, ...]:
+def _people(full: Stage) -> list[int]:
     tables = ("subscriber", "consent_record", "message")
-    return tuple(full.ask(f"SELECT count(*) FROM {table}")[0][0] for table in tables)
+    return [full.ask(f"SELECT count(*) FROM {table}")[0][0] for table in tables]

@@ -103,6 +103,23 @@ def test_killed_at_any_point_and_started_again(case, trial, tell):
     tell(str(case), trial.of(case))
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_a_scheduler_killed_between_two_steps_of_an_issue_due_now(engine, installation):
+    """The occurrence was opened, and its issue is still to be composed, planned and released: once, in the end."""
+    with installation(engine, readers=READERS, state="none") as broken, Server() as server:
+        broken.post_to(server.port).appears_now()
+        killed = broken.start("tick", kill="tick.after_occurrence:1")
+        assert killed.wait().was_killed, f"tick.after_occurrence was never reached; tick passes {killed.reached()}"
+        for _ in range(2):  # the second time nothing is left to do
+            assert broken.flask("tick")["problems"] == []
+        broken.deliver()
+        assert broken.ask("SELECT count(*) FROM occurrence") == [(1,)]
+        truth.assert_all(
+            broken.database_url, server.accepted, crashes=0, connections=0, readers=stage.addresses(READERS)
+        )
+        broken.check()
+
+
 @pytest.fixture(scope="module")
 def undisturbed() -> dict[tuple[str, str, int], Counter[str]]:
     """How often a run in which nobody dies passes each point, by engine, command and line; counted once."""

@@ -158,7 +158,7 @@ def test_a_storm_of_452_over_half_an_issue_passes_and_all_arrive(engine, install
         storm = Rule("dot", "452 4.3.1 Insufficient system storage", first=7)
         server.rules.append(storm)
         worker = broken.start("worker")
-        until(lambda: storm.hits > 24, seconds=60, what="a second try of each")
+        until(lambda: storm.hits > 24, seconds=120, what="a second try of each")
         accepted = {line["mid"] for line in server.accepted}
         sent = {row[0] for row in broken.ask("SELECT message_id FROM message WHERE state = 'sent'")}
         assert sent <= accepted
@@ -167,7 +167,7 @@ def test_a_storm_of_452_over_half_an_issue_passes_and_all_arrive(engine, install
         time.sleep(1)
         assert storm.hits < 12 + 6 * 12
         server.rules.clear()
-        until(lambda: broken.states() == {"sent": 12}, seconds=30, what="the rest")
+        until(lambda: broken.states() == {"sent": 12}, seconds=120, what="the rest", every=0.2)
         worker.signal(15)
         assert worker.wait(30).code == 0
         figures = truth.assert_all(
@@ -186,11 +186,16 @@ def test_a_line_to_the_server_that_breaks_and_heals(mode, installation, tell):
     ):
         broken.post_to(line.port).set(connections=4, dot_time=1, command_time=1, breaker_uncertain=100)
         worker = broken.start("worker")
-        until(lambda: len(server.accepted) > 20, seconds=60, what="the first mails")
+        until(lambda: len(server.accepted) > 20, seconds=120, what="the first mails")
         line.switch(mode)
         time.sleep(2)
         line.switch(proxy.PASS)
-        until(lambda: not broken.ask("SELECT id FROM run WHERE state <> 'finished'"), seconds=60, what="the end")
+        until(
+            lambda: not broken.ask("SELECT id FROM run WHERE state <> 'finished'"),
+            seconds=120,
+            what="the end",
+            every=0.2,
+        )
         worker.signal(15)
         assert worker.wait(30).code == 0
         figures = truth.assert_all(
