@@ -25,13 +25,11 @@ Meanwhile = Callable[[postgres.Server, proxy.Proxy], None]
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[postgres.Server]:
-    """A PostgreSQL of our own, with fsync, that may be stopped."""
+    """A PostgreSQL of our own, that may be stopped."""
     if postgres.binaries() is None:
         pytest.skip(postgres.MISSING)
-    server = postgres.Server(is_durable=True)
-    server.start()
-    yield server
-    server.remove()
+    with postgres.private() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +39,7 @@ def original(cluster: postgres.Server, runner: Path, tmp_path_factory: pytest.Te
 
 
 def _restart(cluster: postgres.Server, line: proxy.Proxy) -> None:
-    cluster.stop(signal.SIGQUIT)
+    cluster.stop(at_once=True)
     time.sleep(1)
     cluster.start()
 

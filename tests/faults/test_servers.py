@@ -1,7 +1,6 @@
 """Mail servers that behave badly, met by `flask newsletter deliver`: what becomes of an issue of twelve."""
 
 import contextlib
-import shutil
 import socket
 import subprocess
 import time
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from tests import needed
 from tests.faults import proxy, stage, truth
 from tests.faults.stage import until
 from tests.flows.parts import free_port
@@ -241,10 +241,9 @@ def test_debians_smtp_sink_and_its_faults(name, installation):
 
 @contextlib.contextmanager
 def _sink(*options: str) -> Iterator[int]:
-    program = shutil.which("smtp-sink", path="/usr/sbin:/usr/bin")
+    program, port = needed.smtp_sink(), free_port()
     if program is None:
-        pytest.skip("smtp-sink is missing: apt-get install postfix")
-    port = free_port()
+        pytest.skip(needed.SMTP_SINK)
     process = subprocess.Popen([program, "-u", "nobody", *options, f"127.0.0.1:{port}", "100"], cwd="/")
     try:
         until(lambda: _answers(port), seconds=10, what="smtp-sink")
