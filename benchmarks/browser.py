@@ -78,7 +78,7 @@ class Visitor:
         except (OSError, http.client.HTTPException):
             self._connection, status = None, 0
         is_well = status == 200
-        self._answers().add(name, time.monotonic() - began, is_well=is_well)
+        self._answers().add(name if is_well else f"{name} ({status})", time.monotonic() - began, is_well=is_well)
         return is_well
 
     def _exchange(self, method: str, path: str, form: dict[str, str] | None) -> tuple[int, str]:

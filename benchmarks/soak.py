@@ -74,6 +74,8 @@ def main() -> None:
         )
         _live(said, houses, chosen, over)
         for house in houses:
+            house.over.set()
+        for house in houses:
             house.finish()
         said.table("soak", _rows(houses))
         said.table("memory, MB (RSS)", [row for house in houses for row in house.memory_rows()])
@@ -132,10 +134,9 @@ class _House:
 
     def finish(self) -> None:
         """Let what is deferred leave, then judge."""
-        self.over.set()
+        self.minutes = (time.monotonic() - self.began) / 60
         for thread in self.threads:
             thread.join()
-        self.minutes = (time.monotonic() - self.began) / 60
         deadline = time.monotonic() + _DRAIN
         while time.monotonic() < deadline and ledger.scalar(self.url, _OPEN):
             time.sleep(1.0)
@@ -166,7 +167,7 @@ class _House:
             "sign-ups": self._asked("sign-up"),
             "confirmations": self._asked("confirmation"),
             "one-click unsubscribes": self._asked("one-click"),
-            "failed requests": self.sending.failed() + self.quiet.failed(),
+            "failed requests": self._failures() or "none",
             "answers while sending, median ms": _milliseconds(self.sending, 0.5),
             "answers while sending, 95th percentile ms": _milliseconds(self.sending, 0.95),
             "answers otherwise, 95th percentile ms": _milliseconds(self.quiet, 0.95),
@@ -285,6 +286,10 @@ class _House:
             # Visitors get the daily issues as well once they confirmed; their first mail is the confirmation.
             copies["confirmation" if recipient.endswith("@new.example") else "issue"] += count - 1
         return copies
+
+    def _failures(self) -> str:
+        failures = Counter(self.sending.failures) + Counter(self.quiet.failures)
+        return ", ".join(f"{count} {name}" for name, count in failures.items())
 
     def _asked(self, name: str) -> int:
         return sum(len(answers.seconds.get(name, ())) for answers in (self.sending, self.quiet))
