@@ -17,7 +17,7 @@ from benchmarks import ledger, magazine, processes, report, stores, wire
 from benchmarks.stores import Store
 
 _CONNECTIONS = (1, 4, 8, 16, 32)
-_PATIENCE = 25.0  # seconds one sending may take: with few connections and late replies fewer messages are sent
+_PATIENCE = 12.0  # seconds one sending may take: with few connections and late replies fewer messages are sent
 
 
 def main() -> None:
