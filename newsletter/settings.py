@@ -59,6 +59,9 @@ class Settings:
     signups_per_network: int = _row(
         20, "sign-ups mailed per network (/24, /64) and hour; the page answers the same past it"
     )
+    signups_per_domain: int = _row(
+        500, "sign-ups mailed to one mail domain in an hour; the page answers the same past it"
+    )
     signups_in_total: int = _row(
         2000, "confirmation mails by the form in one hour from everybody, against list bombing"
     )

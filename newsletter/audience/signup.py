@@ -209,7 +209,7 @@ def _reader(address: addresses.Address, language: str) -> Subscriber:
 
 
 def _may_mail(key: str, source_address: str) -> bool:
-    """Whether one more mail may go to this address, from this network, and at all; takes from every bucket if so."""
+    """Whether one more mail may go to this address, its domain, from this network, and at all; takes from every bucket if so."""
     present, digest = settings.current(), signing.digests("limit", key)[0][:32]
     stopped = suppression.find(key)
     if stopped and stopped.reason not in (SuppressionReason.HARD_BOUNCE, SuppressionReason.ERASURE):
@@ -218,6 +218,7 @@ def _may_mail(key: str, source_address: str) -> bool:
         (f"signup:address:{digest}", 1, present.confirmation_interval),
         (f"signup:month:{digest}", present.confirmations_per_month, _MONTH),
         (f"signup:network:{_network(source_address)}", present.signups_per_network, timedelta(hours=1)),
+        (f"signup:domain:{key.rpartition('@')[2]}", present.signups_per_domain, timedelta(hours=1)),
         ("signup:total", present.signups_in_total, timedelta(hours=1)),
     ]
     if stopped and stopped.reason is SuppressionReason.HARD_BOUNCE:

@@ -15,10 +15,12 @@ POLICY = {
     "script-src": "'self'",
     "style-src": "'self'",
     "img-src": "'self' data:",
+    "font-src": "'self'",
+    "connect-src": "'self'",
     "form-action": "'self'",
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
-    "connect-src": "'self'",
+    "object-src": "'none'",
 }
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,6 +48,7 @@ def private(view: Callable[P, R]) -> Callable[P, R]:
         g.is_private = True
         return view(*args, **kwargs)
 
+    marked.is_private = True  # type: ignore[attr-defined]  # for the test that asks every route with a token
     return marked
 
 
@@ -61,7 +64,9 @@ def _guard(response: Response) -> Response:
     headers["X-Content-Type-Options"] = "nosniff"
     if policy["frame-ancestors"] in _FRAME_OPTIONS:
         headers.setdefault("X-Frame-Options", _FRAME_OPTIONS[policy["frame-ancestors"]])
-    headers["Referrer-Policy"] = "no-referrer" if g.get("is_private") else "strict-origin-when-cross-origin"
+    # A refused request may have carried a token in an address that no view was found for.
+    is_quiet = g.get("is_private") or response.status_code >= 400
+    headers["Referrer-Policy"] = "no-referrer" if is_quiet else "strict-origin-when-cross-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=(), usb=()"

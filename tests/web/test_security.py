@@ -15,8 +15,8 @@ from tests.audience import magazine
 from tests.web import test_public
 
 CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'; connect-src 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
 )
 PATHS = ("/", "/subscribe", "/archive", "/terms", "/nope", "/confirm/x", "/healthz", "/static/public.css")
 
