@@ -209,7 +209,7 @@ def _reader(address: addresses.Address, language: str) -> Subscriber:
 
 
 def _may_mail(key: str, source_address: str) -> bool:
-    """Whether one more mail may go to this address, its domain, from this network, and at all; takes from every bucket if so."""
+    """Whether one more mail may go to this address, its domain, from this network, and at all; takes from all if so."""
     present, digest = settings.current(), signing.digests("limit", key)[0][:32]
     stopped = suppression.find(key)
     if stopped and stopped.reason not in (SuppressionReason.HARD_BOUNCE, SuppressionReason.ERASURE):
