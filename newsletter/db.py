@@ -162,7 +162,13 @@ def _prepare(engine: Engine) -> None:
 def _open_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own BEGIN comes too late and is DEFERRED; ours is sent by _begin_sqlite.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=10000"):
+    for pragma in (
+        "journal_mode=WAL",
+        "foreign_keys=ON",
+        "synchronous=FULL",
+        "busy_timeout=10000",
+        "secure_delete=FAST",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy
@@ -80,6 +81,11 @@ def test_nothing_in_a_dump_says_who_was_erased_and_check_finds_nothing(ana):
     assert _broken() == []
     assert {message.state for message in magazine.mails()} == {"skipped"}
     assert not erase.erase(ana)
+    # Nor is anything left in the space that SQLite has freed.
+    if db.session.get_bind().dialect.name == "sqlite":
+        db.session.remove()
+        db.extension.engine.dispose()
+        assert b"fonseca" not in Path(str(db.extension.engine.url.database)).read_bytes().lower()
 
 
 def test_who_was_erased_is_brought_back_by_nobody_else_and_may_sign_up_anew(ana):
