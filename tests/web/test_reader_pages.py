@@ -7,6 +7,9 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from newsletter import clock, db, settings
 from newsletter.audience import consent, fresh_links, reader_links
@@ -216,3 +219,42 @@ def test_a_confirmation_says_when_the_next_issue_comes_and_a_lapsed_one_sends_a_
     proof = consent.proof(BO)
     assert [each["kind"] for each in proof["records"]] == ["requested", "requested", "confirmed"]
     assert proof["records"][1]["note"] == "a new link was asked for"
+
+
+@pytest.mark.parametrize("measures", [False, True])
+@pytest.mark.parametrize("ticked", [False, True])
+def test_being_measured_is_a_second_tick_of_its_own_where_the_magazine_measures_at_all(client, measures, ticked):
+    settings.use(replace(settings.current(), measures_readers=measures, form_minimum_time=timedelta(0)))
+    page = client.get("/subscribe").text
+    assert ('name="tracking"' in page) is measures
+    assert not re.search(r'name="(terms|tracking)"[^>]*checked', page)
+    fields = {"email": BO, "terms": "yes", "form": re.search(r'name="form" value="([^"]+)"', page)[1]}
+    client.post("/subscribe", data={**fields, **({"tracking": "yes"} if ticked else {})})
+    db.session.rollback()
+    client.post(f"/confirm/{magazine.newest_token()}")
+    db.session.rollback()
+    purposes = [(each["kind"], each["purpose"]) for each in consent.proof(BO)["records"]]
+    agreed = [("confirmed", "measurement")] if measures and ticked else []
+    assert purposes == [("requested", "newsletters"), ("confirmed", "newsletters"), *agreed]
+
+
+_TEXT = st.text(max_size=40) | st.sampled_from(
+    ["daily", "daily:music", "yes", "7", "30", "often", "\0", "<script>", "a@x.example"]
+)
+_FIELDS = (
+    *("form", "more", "digest-music", "subscription", "paused_until", "language", "tracking", "email"),
+    *("undo", "pause", "reason", "everything", "List-Unsubscribe"),
+)
+
+
+@hypothesis_settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(fields=st.dictionaries(st.sampled_from(_FIELDS), st.lists(_TEXT, max_size=3)), place=st.integers(0, 5))
+def test_whatever_is_sent_to_a_readers_form_is_answered(client, token, fields, place):
+    client.post(f"/preferences/{token}/link")
+    private = _private(client)
+    paths = (f"/preferences/{token}", f"/unsubscribe/{token}", "/preferences", f"{private}/address", f"/agree/{token}")
+    answer = client.post((*paths, f"/confirm/{token}/again")[place], data=fields)
+    assert answer.status_code in (200, 400, 403, 404)
+    assert b"<script>" not in answer.data
+    assert consent.proof(ANA)["chain"]["is_whole"]
+    db.session.rollback()

@@ -10,7 +10,7 @@ from flask import request, url_for
 from werkzeug.datastructures import MultiDict
 
 from newsletter import errors, settings, signing
-from newsletter.audience import addresses, consent, signup, wishes
+from newsletter.audience import addresses, consent, preferences, signup, wishes
 from newsletter.issues import calendar
 from newsletter.publication import legal, masthead, newsletters
 from newsletter.publication.models import LegalKind, Newsletter, Topic
@@ -92,6 +92,9 @@ class Box:
     choices: list[Choice] = field(default_factory=list)
     sentence: list[Part] = field(default_factory=list)
     terms: bool = False
+    # The sentence of the second tick; "" where the magazine measures nobody personally.
+    measurement: str = ""
+    tracking: bool = False
     suggestion: Suggestion | None = None
     problems: Mapping[str, str] = field(default_factory=dict)
     remark: str = ""
@@ -134,6 +137,8 @@ def refilled(
         choices=_choices(offered, typed.newsletters or [name.partition(":")[0] for name in typed.subscriptions]),
         sentence=_sentence(language),
         terms=typed.terms,
+        measurement=preferences.MEASUREMENT if settings.current().measures_readers else "",
+        tracking=typed.tracking,
         suggestion=Suggestion(typed.email, meant) if meant and "email" in problems else None,
         problems=problems,
         remark=remark,
