@@ -116,7 +116,7 @@ def test_what_is_approved_is_what_is_sent(draft):
     story.headline = "Changed since"
     act(draft, "release")
     assert db.session.scalars(db.session.query(Edition.subject).statement).all() == ["As approved"]
-    assert archive.view(archive.find("daily", 1)).lead.headline == "As approved"
+    assert archive.published(archive.find("daily", 1)).view.lead.headline == "As approved"
 
 
 @pytest.mark.parametrize(("lateness", "send_at_stays"), [(6 * HOUR, True), (6 * HOUR + HOUR / 60, False)])

@@ -201,10 +201,10 @@ def test_the_preview_shows_what_a_reader_of_these_topics_would_get(room, time):
 
 def test_the_web_issue_has_every_story_and_nothing_personal(sent):
     issue, _ = sent
-    view = archive.view(archive.find("daily", 1))
+    view = archive.published(archive.find("daily", 1)).view
     assert view.lead.headline == "Quiet record"
     assert [story.headline for section in view.sections for story in section.stories] == ["Loud painting"]
-    assert (view.why, archive.title(issue)) == ("", "Quiet record")
+    assert (view.why, archive.published(issue).title) == ("", "Quiet record")
     assert archive.latest(issue.newsletter) is issue
 
 
