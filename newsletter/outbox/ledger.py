@@ -82,16 +82,17 @@ def write_round(
     Returns how many were marked as sent (those this worker no longer holds are left alone), and the ids whose body
     may be written. One statement on PostgreSQL, two on SQLite.
     """
-    now = clock.now()
-    if connection.dialect.name == "sqlite":
+    dialect = connection.dialect.name
+    now = sql.stored(dialect, clock.now())
+    if dialect == "sqlite":
         rows = [
             {"id": each, "worker": worker_id, "code": code, "reply": reply, "now": now} for each, code, reply in sent
         ]
-        count = connection.execute(_SENT, rows).rowcount if rows else 0
+        count = _SENT.run(connection, rows).rowcount if rows else 0
         return count, intend(connection, worker_id, asked)
     ids, codes, said = [list(column) for column in zip(*sent, strict=True)] if sent else ([], [], [])
-    parameters = {"worker": worker_id, "sent": ids, "codes": codes, "said": said, "asked": list(asked), "now": now}
-    found = connection.execute(_SENT_AND_INTENDED, parameters).all()
+    values = {"worker": worker_id, "sent": ids, "codes": codes, "said": said, "asked": list(asked), "now": now}
+    found = _SENT_AND_INTENDED.run(connection, values).all()
     granted = {row.id for row in found if row.is_begun}
     return len(found) - len(granted), granted
 
@@ -104,11 +105,10 @@ def intend(connection: Connection, worker_id: int, ids: Sequence[int], *, again:
     """
     if not ids:
         return set()
-    dialect = connection.dialect.name
-    parameters = {"worker": worker_id, "ids": sql.listed(dialect, ids)}
-    granted = set(connection.execute(_INTENDING[dialect], parameters).scalars())
+    values = {"worker": worker_id, "ids": sql.listed(connection.dialect.name, ids)}
+    granted = set(_INTEND.run(connection, values).scalars())
     if again:
-        granted |= set(connection.execute(_INTENDED[dialect], parameters).scalars())
+        granted |= set(_INTENDED.run(connection, values).scalars())
     return granted
 
 
@@ -235,31 +235,27 @@ _SKIP_SUPPRESSED = sql.statement(
     suppressed=_SUPPRESSED,
 )
 
-_INTEND = """
+_INTEND = sql.Hot(
+    """
     UPDATE message SET state = 'sending'
     WHERE id {among} AND state = 'claimed' AND claimed_by = :worker
       AND EXISTS (SELECT 1 FROM run WHERE run.id = message.run_id AND run.state = 'running')
       AND NOT {suppressed}
     RETURNING id
-"""
-_INTENDING = {
-    dialect: sql.statement(_INTEND, among=among, suppressed=_SUPPRESSED) for dialect, among in sql.AMONG.items()
-}
-_INTENDED = {
-    dialect: sql.statement(
-        "SELECT id FROM message WHERE id {among} AND state = 'sending' AND claimed_by = :worker", among=among
-    )
-    for dialect, among in sql.AMONG.items()
-}
+    """,
+    suppressed=_SUPPRESSED,
+)
 
-_SENT = sql.statement("""
+_INTENDED = sql.Hot("SELECT id FROM message WHERE id {among} AND state = 'sending' AND claimed_by = :worker")
+
+_SENT = sql.Hot("""
     UPDATE message SET state = 'sent', claimed_by = NULL, attempts = attempts + 1, last_phase = 'dot',
            last_code = :code, last_reply = :reply, settled_at = :now
     WHERE id = :id AND claimed_by = :worker AND state = 'sending'
 """)
 
 # Ends and beginnings are different rows: that both see the same snapshot takes nothing away.
-_SENT_AND_INTENDED = sql.statement(
+_SENT_AND_INTENDED = sql.Hot(
     """
     WITH ended AS (
         UPDATE message SET state = 'sent', claimed_by = NULL, attempts = attempts + 1, last_phase = 'dot',
