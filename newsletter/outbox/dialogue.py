@@ -175,6 +175,9 @@ class Dialogue:
 
     def _take_reply(self, code: int, text: str, enhanced: str, events: list[Asked | Told]) -> None:
         if not self._expected:
+            if self._waiting is not None and 400 <= code <= 599 and code != 421:
+                # It changed its mind before the body: as known a refusal as one after it.
+                self._tell(self._waiting, Reply("dot", code, text, enhanced), events)
             # Nothing was asked: 421 before it closes (RFC 5321 3.8), or talk out of turn.
             events += self._broken(code, text)
             return

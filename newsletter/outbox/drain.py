@@ -211,7 +211,7 @@ class Drain:
             if not self._worker_id:
                 self._worker_id = workers.start(connection)
             workers.heartbeat(connection, self._worker_id)
-            dead = workers.recover_dead(connection)
+            dead = workers.recover_dead(connection, by=self._worker_id)
             expired = ledger.expire(connection)
             finished = ledger.finish_runs(connection)
         if finished:

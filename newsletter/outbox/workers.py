@@ -38,11 +38,13 @@ def end(connection: Connection, worker_id: int) -> None:
     _give_back(connection, [worker_id])
 
 
-def recover_dead(connection: Connection) -> list[int]:
-    """End, for good, the workers silent too long, as `end` does; returns their ids."""
+def recover_dead(connection: Connection, *, by: int = 0) -> list[int]:
+    """End, for good, the workers silent too long, as `end` does; returns their ids. `by` is never its own judge."""
     now = sql.database_time(connection)
     silent = update(Worker).where(
-        Worker.ended_at.is_(None), Worker.heartbeat_at < now - settings.current().worker_silence
+        Worker.ended_at.is_(None),
+        Worker.heartbeat_at < now - settings.current().worker_silence,
+        Worker.id != by,
     )
     dead = list(connection.execute(silent.values(ended_at=now).returning(Worker.id)).scalars())
     _give_back(connection, dead)

@@ -240,6 +240,16 @@ def test_a_refused_recipient_gets_no_body_and_the_next_envelope_begins_anew():
     assert dialogue.to_send().startswith(b"RSET\r\nMAIL")
 
 
+def test_a_refusal_between_the_leave_and_the_body_is_the_end_of_that_message():
+    dialogue = Dialogue({"pipelining": ""})
+    one = parcel(b"One\r\n\r\n")
+    dialogue.offer(one)
+    dialogue.sent(len(dialogue.to_send()))
+    dialogue.receive(b"250 Ok\r\n250 Ok\r\n354 Go\r\n")
+    (told,) = dialogue.receive(b"550 5.7.1 No\r\n")
+    assert (told.reply.phase, told.reply.code, dialogue.is_over) == ("dot", 550, True)
+
+
 @pytest.mark.parametrize(
     ("written", "said", "phase", "fate"),
     [
