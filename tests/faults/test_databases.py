@@ -153,6 +153,22 @@ def test_without_its_database_a_worker_sends_nothing_and_says_why(cluster, origi
         truth.assert_all(troubled.database_url, server.accepted, crashes=0, connections=0)
 
 
+def test_a_worker_never_gives_itself_up_however_slow_its_database_is(cluster, original, tmp_path):
+    """Each question takes longer than a worker may be silent; there is nobody else, so nobody is dead."""
+    with (
+        stage.copy_of(original, tmp_path / "stage") as slow,
+        Server(keeps_bodies=False) as server,
+        proxy.before(cluster.port) as line,
+    ):
+        url = sqlalchemy.make_url(slow.database_url).set(port=line.port).render_as_string(hide_password=False)
+        slow.post_to(server.port).set(connections=16, database_url=url, worker_silence=0.1, claim_page=50)
+        line.delay = 0.06
+        ended = slow.run("deliver", "--until-empty", seconds=90)
+        assert ended.code == 0, ended.errors
+        assert slow.ask("SELECT count(*) FROM worker") == [(1,)]
+        truth.assert_all(slow.database_url, server.accepted, crashes=0, connections=0)
+
+
 # A full disk, by a small file system of its own.
 
 
