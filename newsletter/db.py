@@ -174,7 +174,9 @@ def _open_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Any) -> None:
     read_only = _read_only.get()
-    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+    if connection.info.get("is_read_only") is not read_only:
+        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+        connection.info["is_read_only"] = read_only
     # A read-then-write in a DEFERRED transaction fails at once despite the busy timeout.
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 

@@ -64,6 +64,8 @@ class Courier:
     def __init__(self, open_connection: Callable[[], Opened | Reply], habits: Habits) -> None:
         self._open_connection = open_connection
         self._habits = habits
+        self._command_time = habits.command_time.total_seconds()
+        self._times = {"": habits.idle_time.total_seconds(), "dot": habits.dot_time.total_seconds()}
         self._selector = selectors.DefaultSelector()
         self._connections: list[_Connection] = []
         self._where: dict[Parcel, _Connection] = {}
@@ -350,8 +352,7 @@ class Courier:
         if owed == connection.owed and (owed[0] or connection.deadline != float("inf")):
             return
         connection.owed = owed
-        time_of = {"": self._habits.idle_time, "dot": self._habits.dot_time}.get(owed[0], self._habits.command_time)
-        connection.deadline = time.monotonic() + time_of.total_seconds()
+        connection.deadline = time.monotonic() + self._times.get(owed[0], self._command_time)
 
     def _look_at_the_clock(self, now: float) -> None:
         surplus = len(self._connections) - max(self._most, 1)

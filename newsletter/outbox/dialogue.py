@@ -53,7 +53,7 @@ class Dialogue:
         self._expected: deque[_Expected] = deque()
         self._waiting: _Transaction | None = None  # for our body
         self._needs_reset = False  # a refused transaction is still open on the server
-        self._received = bytearray()
+        self._received = b""  # of a line that is not complete
         self._lines: list[str] = []  # of a reply that is not complete
         self._to_send: list[bytes] = []
         self._written = self._sent = 0
@@ -105,6 +105,7 @@ class Dialogue:
         if transaction is None or transaction.parcel is not parcel:
             raise ValueError("this parcel was not asked for")
         self._write(parcel.body)
+        self._write(_DOT)
         self._expect("dot", transaction)
 
     def quit(self) -> None:
@@ -130,12 +131,11 @@ class Dialogue:
 
     def receive(self, data: bytes) -> list[Asked | Told]:
         """Take in what the server said."""
-        self._received += data
         events: list[Asked | Told] = []
-        while not self.is_over and (end := self._received.find(b"\n")) >= 0:
-            line = bytes(self._received[:end]).rstrip(b"\r")
-            del self._received[: end + 1]
-            self._take_line(line, events)
+        *lines, self._received = (self._received + data).split(b"\n")
+        for line in lines:
+            if not self.is_over:
+                self._take_line(line.rstrip(b"\r"), events)
         if not self.is_over and len(self._received) > _LINE_MOST:
             events += self._broken(replies.NONSENSE, "the mail server's answer has no end")
         return events
@@ -161,6 +161,14 @@ class Dialogue:
 
     def _take_line(self, line: bytes, events: list[Asked | Told]) -> None:
         separator, digits = line[3:4], line[:3]
+        if self._expected and not self._lines and separator == b" ":
+            expected = self._expected[0]
+            usual = _USUAL.get((expected.phase, digits))
+            if usual is not None and self._sent >= expected.due_after:
+                # Nearly all that is ever said, three times a message.
+                self._expected.popleft()
+                _TAKING[expected.phase](self, expected.transaction, usual, events)
+                return
         if not (digits.isdigit() and digits[0] in b"2345" and separator in (b" ", b"-", b"")):
             events += self._broken(replies.NONSENSE, line.decode("utf-8", "replace"))
             return
@@ -182,11 +190,6 @@ class Dialogue:
             events += self._broken(code, text)
             return
         expected = self._expected[0]
-        if (usual := _USUAL.get((expected.phase, code))) and self._sent >= expected.due_after:
-            # Nearly all that is ever said, three times a message.
-            self._expected.popleft()
-            _TAKING[expected.phase](self, expected.transaction, usual, events)
-            return
         if self._sent < expected.due_after and (expected.phase != "dot" or not 400 <= code <= 599):
             # An answer before the question; only a body may be refused before its end was written.
             events += self._broken(replies.NONSENSE, text)
@@ -274,7 +277,7 @@ class Dialogue:
 
 
 # Replies whose words nobody reads, made once.
-_USUAL = {(phase, code): Reply(phase, code) for phase, code in (("mail", 250), ("rcpt", 250), ("data", 354))}
+_USUAL = {(phase, b"%d" % code): Reply(phase, code) for phase, code in (("mail", 250), ("rcpt", 250), ("data", 354))}
 
 # RSET is the beginning of the next envelope.
 _PHASES = {RSET: "mail"}

@@ -37,6 +37,7 @@ def _domain(domain: str) -> str:
     return suppression.ascii_domain(domain)
 
 
+@functools.lru_cache(maxsize=1024)
 def path(address: str, *, has_utf8: bool) -> str | None:
     """An address for MAIL or RCPT, the domain as A-labels; None when it cannot be written (RFC 6531 3.1)."""
     if not address:

@@ -12,7 +12,7 @@ from newsletter.outbox.replies import Reply
 
 @dataclass(slots=True, eq=False)
 class Parcel:
-    """A claimed message and its bytes; `body` is what goes over the wire, the dot at its end included."""
+    """A claimed message and its bytes; `body` is what goes over the wire, without the dot after it."""
 
     claim: Claim
     wire: Wire
@@ -22,7 +22,7 @@ class Parcel:
 
     def __post_init__(self) -> None:
         content = self.wire.content
-        self.body = (content if self.wire.is_stuffed else stuffed(content)) + b".\r\n"
+        self.body = content if self.wire.is_stuffed else stuffed(content)
 
     @property
     def sender(self) -> str:
@@ -34,8 +34,8 @@ class Parcel:
 
     @property
     def size(self) -> int:
-        """Bytes of the message without its dot, as MAIL declares it (RFC 1870)."""
-        return len(self.body) - 3
+        """Bytes of the message, as MAIL declares it (RFC 1870)."""
+        return len(self.body)
 
 
 @dataclass(frozen=True, slots=True)

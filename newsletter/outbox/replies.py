@@ -66,8 +66,13 @@ class Verdict:
 
 
 def classify(reply: Reply) -> Verdict:
-    """The verdict of the first row of the table that fits. The first digit of the reply code decides between temporary
-    and permanent, whatever the enhanced code says (RFC 5321 4.2.1; Gmail answers "421 5.7.32")."""
+    """The verdict of an accepted body, else of the first row of the table that fits.
+
+    The first digit of the reply code decides between temporary and permanent, whatever the enhanced code says (RFC 5321
+    4.2.1; Gmail answers "421 5.7.32").
+    """
+    if reply.phase == "dot" and reply.is_accepted:
+        return _SENT
     return next(row.verdict for row in _TABLE if row.fits(reply))
 
 
@@ -122,6 +127,8 @@ def _at_dot(reply: Reply) -> bool:
     return reply.phase == "dot"
 
 
+_SENT = Verdict(Fate.SENT, "accepted")
+
 _TABLE = (
     # Lost or nonsense: after the dot nobody knows, before it nothing was sent.
     _Row(
@@ -129,7 +136,6 @@ _TABLE = (
         Verdict(Fate.UNCERTAIN, "the mail server took the message and never said what became of it"),
     ),
     _Row(_lost, Verdict(Fate.NOT_SENT, "the connection to the mail server failed")),
-    _Row(lambda r: _at_dot(r) and _digit(r, 2), Verdict(Fate.SENT, "accepted")),
     # 4yz: temporary. Only a refusal of this recipient or this message is the row's own.
     _Row(lambda r: r.code == 421 and not _at_dot(r), Verdict(Fate.NOT_SENT, "the mail server is closing")),
     _Row(

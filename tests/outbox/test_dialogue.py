@@ -56,7 +56,7 @@ class Model:
             return b"554 5.5.1 No valid recipients\r\n"
         reply = self._next("dot")
         if reply.startswith(b"2"):
-            self.accepted.append(unit)
+            self.accepted.append(unit.removesuffix(b".\r\n"))
         self.recipient = ""
         return reply
 
