@@ -2,8 +2,10 @@
 
 import json
 
+import sqlalchemy
+
 from newsletter import db
-from newsletter.audience import reader_links
+from newsletter.audience import leaving_mail, reader_links
 from newsletter.audience.reader_links import ReaderLink
 from newsletter.publication import newsletters
 from newsletter.staff.models import Role
@@ -48,3 +50,12 @@ def test_a_mail_server_pipes_a_mail_into_a_command_that_leaves(app, room):
         {"left": True, "already": True, "newsletter": "The Daily"},
         {"left": False},
     ]
+
+
+def test_a_mail_that_cannot_be_read_into_the_database_is_kept_by_the_mail_server(app, room, monkeypatch):
+    def fail(_raw):
+        raise sqlalchemy.exc.OperationalError("SELECT", {}, Exception("no such host"))
+
+    monkeypatch.setattr(leaving_mail, "read", fail)
+    ran = app.test_cli_runner().invoke(args=["newsletter", "unsubscribe-mail"], input="Subject: unsubscribe x\n\n")
+    assert (ran.exit_code, ran.stderr) == (75, "The database does not answer: no such host.\n")
