@@ -10,12 +10,13 @@ from newsletter.audience import consent, subscriptions, wishes
 from newsletter.audience.models import ConsentKind, Purpose, Subscriber, SubscriptionState
 from newsletter.audience.reader_links import ReaderLink
 from newsletter.audience.wishes import Wish
+from newsletter.languages import speech
 from newsletter.outbox import queue
 from newsletter.publication import newsletters
 from newsletter.publication.models import Newsletter, NewsletterKind, Topic
 
-MEASUREMENT = "I agree that you measure which mails I open and which links I follow."
-GONE = "Nothing is kept about this address any more. Please sign up again if you want to read us."
+MEASUREMENT = speech.later("I agree that you measure which mails I open and which links I follow.")
+GONE = speech.later("Nothing is kept about this address any more. Please sign up again if you want to read us.")
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def measure(reader: Subscriber, origin: consent.Origin, *, agreed: bool, request
         reader,
         [],
         origin,
-        shown=dataclasses.replace(shown, sentence=MEASUREMENT) if shown else None,
+        shown=dataclasses.replace(shown, sentence=speech.say(MEASUREMENT, shown.language)) if shown else None,
         request_id=request_id,
         purpose=Purpose.MEASUREMENT,
     )

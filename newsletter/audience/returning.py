@@ -18,17 +18,18 @@ from newsletter.audience.models import (
 )
 from newsletter.audience.reader_links import ReaderLink
 from newsletter.audience.wishes import Wish
+from newsletter.languages import speech
 from newsletter.publication import newsletters
 from newsletter.publication.models import Newsletter
 
 # Leaving by one of these is a press of somebody who holds the mail; a complaint or a bounce is not undone.
 _CHANNELS = ("link", "one-click", "mail")
 REASONS = {
-    "often": "Too many mails",
-    "topics": "Not what I expected",
-    "time": "No time to read",
-    "never": "I never signed up",
-    "other": "Something else",
+    "often": speech.later("Too many mails"),
+    "topics": speech.later("Not what I expected"),
+    "time": speech.later("No time to read"),
+    "never": speech.later("I never signed up"),
+    "other": speech.later("Something else"),
 }
 
 

@@ -21,11 +21,12 @@ from newsletter.audience.models import (
 )
 from newsletter.audience.reader_links import ReaderLink
 from newsletter.audience.wishes import Wish
+from newsletter.languages import speech
 from newsletter.outbox import queue, suppression
 from newsletter.outbox.models import SuppressionReason
 
 MAIL = "confirmation"
-TERMS_NEEDED = "Please tick the box if you agree. We can only write to you if you do."
+TERMS_NEEDED = speech.later("Please tick the box if you agree. We can only write to you if you do.")
 _PURPOSE = "confirm"
 _MONTH = timedelta(days=30)
 
@@ -57,6 +58,7 @@ class Pending:
     wishes: list[Wish]
     is_confirmed: bool
     preferences: str
+    language: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Confirmed:
     subscriptions: list[Wish]
     already: bool
     preferences: str
+    language: str
 
 
 def request_subscription(ask: Ask) -> None:
@@ -106,6 +109,7 @@ def look_at(token: str) -> Pending:
         wishes=wishes.of_keys(request.wishes),
         is_confirmed=request.used_at is not None,
         preferences=_preferences(request) if request.used_at else "",
+        language=reader.language,
     )
 
 
@@ -121,7 +125,7 @@ def confirm(token: str, origin: Origin) -> Confirmed:
     db.session.refresh(request)
     wished = wishes.of_keys(request.wishes)
     if request.used_at is not None:
-        return Confirmed(wished, already=True, preferences=_preferences(request))
+        return Confirmed(wished, already=True, preferences=_preferences(request), language=reader.language)
     _check_age(request)
     request.used_at = clock.now()
     changed = subscriptions.put(reader, wished, SubscriptionState.CONFIRMED)
@@ -129,7 +133,7 @@ def confirm(token: str, origin: Origin) -> Confirmed:
     consent.record(ConsentKind.CONFIRMED, reader, wished, origin, shown=_agreed(request), request_id=request.id)
     if request.measurement and not reader.is_measured:
         preferences.measure(reader, origin, agreed=True, request_id=request.id)
-    return Confirmed(wished, already=not changed, preferences=_preferences(request))
+    return Confirmed(wished, already=not changed, preferences=_preferences(request), language=reader.language)
 
 
 def send_again(token: str, origin: Origin) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from newsletter import settings
 from newsletter.issues.freezing import Content, FrozenPicture, FrozenStory
 from newsletter.issues.selection import Section, Selection
+from newsletter.languages import speech
 from newsletter.mail import digest, links, slots, words
 from newsletter.mail.templates import Rendered
 from newsletter.publication.models import NewsletterKind
@@ -81,7 +82,14 @@ def _preheader(selection: Selection, stories: dict[int, FrozenStory]) -> str:
 
 
 def _why(content: Content) -> str:
-    reason = f"You get this mail because {slots.ADDRESS} is subscribed to {content.title}."
+    language = content.language
+    reason = speech.say(
+        "You get this mail because %(address)s is subscribed to %(newsletter)s.",
+        language,
+        address=slots.ADDRESS,
+        newsletter=content.title,
+    )
     if content.kind == NewsletterKind.SELECTION:
-        return f"{reason} It is a selection of the past week, and may bring stories you have had before."
+        also = speech.later("It is a selection of the past week, and may bring stories you have had before.")
+        return f"{reason} {speech.say(also, language)}"
     return reason

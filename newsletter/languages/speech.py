@@ -29,6 +29,11 @@ def say_many(one: str, many: str, number: int, language: str, /, **values: objec
     return translations(language).ungettext(one, many, number) % {"number": number, **values}
 
 
+def later(message: str) -> str:
+    """Mark a sentence that is said later, in a language not known yet."""
+    return message
+
+
 def translations(language: str) -> NullTranslations:
     """The catalogue of a language, or of the one it is a variety of: "de" for "de-AT"."""
     known = codes()

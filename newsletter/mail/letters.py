@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from newsletter import settings
+from newsletter.languages import speech
 from newsletter.mail import templates, words
 from newsletter.mail.looks import Look
 from newsletter.mail.templates import Rendered
@@ -26,7 +27,7 @@ def confirm(look: Look, wishes: Sequence[Wish], *, url: str, lifetime: timedelta
 
 def add(look: Look, wishes: Sequence[Wish], *, url: str, lifetime: timedelta, language: str = "en") -> Rendered:
     """ "Add Footwear to The Daily?": a reader's sign-up asked for more than the reader has."""
-    subject = f"Add {_asked_for(wishes, language)}?"
+    subject = _add_what(wishes, language)
     return _letter("add", look, language, subject=subject, wishes=wishes, url=url, lifetime=lifetime)
 
 
@@ -70,11 +71,13 @@ def setup(look: Look, *, url: str, role: str, lifetime: timedelta) -> Rendered:
     return _letter("setup", look, "en", url=url, role=role, lifetime=lifetime)
 
 
-def _asked_for(wishes: Sequence[Wish], language: str) -> str:
-    """ "Footwear to The Daily"; the titles alone where there are several."""
+def _add_what(wishes: Sequence[Wish], language: str) -> str:
+    """ "Add Footwear to The Daily?"; the titles alone where there are several."""
     if len(wishes) == 1 and wishes[0].topics:
-        return f"{words.listed(wishes[0].topics, language)} to {wishes[0].newsletter}"
-    return words.listed([wish.newsletter for wish in wishes], language)
+        topics, newsletter = words.listed(wishes[0].topics, language), wishes[0].newsletter
+        return speech.say("Add %(topics)s to %(newsletter)s?", language, topics=topics, newsletter=newsletter)
+    titles = words.listed([wish.newsletter for wish in wishes], language)
+    return speech.say("Add %(newsletters)s?", language, newsletters=titles)
 
 
 def _letter(name: str, look: Look, language: str, **values: Any) -> Rendered:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from newsletter.languages import speech
 from newsletter.mail import links
 from newsletter.publication import masthead
 from newsletter.publication.models import Masthead
@@ -18,10 +19,13 @@ class Look:
     fonts: str = "serif"
     labels: Mapping[str, str] = field(default_factory=dict)
     logo_url: str = ""
+    # The one the labels are in.
+    language: str = "en"
 
-    def label(self, key: str) -> str:
-        """The magazine's word for a key of masthead.LABELS."""
-        return self.labels.get(key) or masthead.LABELS[key]
+    def label(self, key: str, language: str = "") -> str:
+        """The magazine's word for a key of masthead.LABELS; in another language the product's own."""
+        own = self.labels.get(key) if language in ("", self.language) else None
+        return own or speech.say(masthead.LABELS[key], language or self.language)
 
 
 def of(stored: Masthead) -> Look:
@@ -33,4 +37,5 @@ def of(stored: Masthead) -> Look:
         fonts=stored.fonts,
         labels={str(key): str(word) for key, word in stored.labels.items()},
         logo_url=links.page(f"/media/{stored.logo_hash}") if stored.logo_hash else "",
+        language=stored.language or "en",
     )

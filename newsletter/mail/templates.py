@@ -4,12 +4,13 @@ import functools
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jinja2
 from markupsafe import Markup
 
 from newsletter import settings
+from newsletter.languages import speech
 from newsletter.mail import inline, links, plaintext, prose, slots, words
 from newsletter.publication import look
 
@@ -44,11 +45,12 @@ def render(name: str, context: Mapping[str, Any]) -> Rendered:
 
 def fragment(path: str, context: Mapping[str, Any]) -> str:
     """One file below templates/ rendered; HTML is escaped by its name."""
-    return _environment().get_template(path).render({**context, **_palette(context)})
+    return _environment(context["language"]).get_template(path).render({**context, **_palette(context)})
 
 
-@functools.cache
-def _environment() -> jinja2.Environment:
+@functools.lru_cache(maxsize=32)
+def _environment(language: str) -> jinja2.Environment:
+    """One for each language: a template's sentences are looked up as it is rendered."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(settings.ROOT / "templates"),
         # Off in .txt, where nothing is to be escaped; what is printed there is cleaned all the same.
@@ -58,7 +60,10 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    catalogue, install = speech.translations(language), cast("Any", environment)
+    install.install_gettext_callables(catalogue.ugettext, catalogue.ungettext, newstyle=True)
     environment.globals.update(links=links, slots=slots, words=words)
     environment.filters.update(
         wrap=plaintext.wrap,

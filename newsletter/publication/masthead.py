@@ -8,14 +8,14 @@ from newsletter.publication import look
 from newsletter.publication.models import Masthead
 
 LABELS = {
-    "hypes_one": "Hype",
-    "hypes_many": "Hypes",
-    "comments_one": "Comment",
-    "comments_many": "Comments",
-    "read_full": "Read full article",
-    "read_next": "What to read next",
-    "more": "More",
-    "invitation": "Don’t miss out on the latest news: sign up for our newsletters.",
+    "hypes_one": speech.later("Hype"),
+    "hypes_many": speech.later("Hypes"),
+    "comments_one": speech.later("Comment"),
+    "comments_many": speech.later("Comments"),
+    "read_full": speech.later("Read full article"),
+    "read_next": speech.later("What to read next"),
+    "more": speech.later("More"),
+    "invitation": speech.later("Don’t miss out on the latest news: sign up for our newsletters."),
 }
 
 

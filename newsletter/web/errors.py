@@ -6,6 +6,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from newsletter import db, errors
+from newsletter.languages import speech
 from newsletter.publication.models import Masthead
 from newsletter.web import languages
 
@@ -19,17 +20,37 @@ _STATUS: dict[type[errors.NewsletterError], int] = {
     errors.BadInput: 400,
     errors.FetchRefused: 400,
 }
+# Marks what is said later, in the language of the answer.
+_ = speech.later
 _WORDS = {
-    400: ("This was not understood", "The request was not complete. Please go back and try again."),
-    403: ("Not allowed", "This is not allowed."),
-    404: ("Page not found", "There is no page at this address. It may have been moved, or the link is not complete."),
-    405: ("This address cannot do that", "Please open the page again from the mail or the start page."),
-    409: ("Not possible now", "That is not possible in the present state."),
-    413: ("Too large", "What was sent is larger than we accept. Nothing was stored."),
-    415: ("This was not understood", "The request was not in a form we can read. Nothing was stored."),
-    429: ("Too many tries", "Please wait a little and try again."),
-    500: ("Something went wrong", "The fault is ours, and we have noted it. Please try again in a few minutes."),
-    503: ("Not available just now", "Nothing was changed and nothing is lost. Please try again in a few minutes."),
+    400: (
+        _("This was not understood"),
+        _("The request was not complete. Please go back and try again."),
+    ),
+    403: (_("Not allowed"), _("This is not allowed.")),
+    404: (
+        _("Page not found"),
+        _("There is no page at this address. It may have been moved, or the link is not complete."),
+    ),
+    405: (
+        _("This address cannot do that"),
+        _("Please open the page again from the mail or the start page."),
+    ),
+    409: (_("Not possible now"), _("That is not possible in the present state.")),
+    413: (_("Too large"), _("What was sent is larger than we accept. Nothing was stored.")),
+    415: (
+        _("This was not understood"),
+        _("The request was not in a form we can read. Nothing was stored."),
+    ),
+    429: (_("Too many tries"), _("Please wait a little and try again.")),
+    500: (
+        _("Something went wrong"),
+        _("The fault is ours, and we have noted it. Please try again in a few minutes."),
+    ),
+    503: (
+        _("Not available just now"),
+        _("Nothing was changed and nothing is lost. Please try again in a few minutes."),
+    ),
 }
 
 
@@ -46,7 +67,7 @@ def _tell(error: errors.NewsletterError) -> Response:
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
     if status == 500:
         log.error("request_failed", path=request.endpoint, error=type(error).__name__)
-    title = "This link does not work" if isinstance(error, errors.BadToken) else _WORDS[status][0]
+    title = _("This link does not work") if isinstance(error, errors.BadToken) else _WORDS[status][0]
     return _page(status, title, error.message)
 
 

@@ -5,6 +5,8 @@ from typing import Any
 from flask import Flask, Response, g, request
 from jinja2.ext import i18n
 
+from newsletter import db
+from newsletter.audience.models import Subscriber
 from newsletter.languages import speech
 from newsletter.publication import languages
 
@@ -34,8 +36,15 @@ def spoken() -> str:
 
 def speak(language: str) -> None:
     """Make this answer speak a reader's language, unless another was asked for in the address."""
-    wanted = request.args.get(_FIELD, "")
-    g.language = wanted if wanted in languages.offered() else language
+    wanted, known = request.args.get(_FIELD, ""), languages.offered()
+    g.language = next((each for each in (wanted, language) if each in known), known[0])
+
+
+def speak_to(subscriber_id: int) -> None:
+    """Make this answer speak the language of a reader, if we know one of that id."""
+    reader = db.session.get(Subscriber, subscriber_id)
+    if reader is not None:
+        speak(reader.language)
 
 
 def speak_without_database() -> None:

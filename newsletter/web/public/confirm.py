@@ -1,7 +1,6 @@
 """The confirmation link: a page with one button, the button, and a new link for one that is too old."""
 
 from collections.abc import Sequence
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, url_for
 
@@ -11,7 +10,7 @@ from newsletter.audience.wishes import Wish
 from newsletter.issues import calendar
 from newsletter.mail import words
 from newsletter.publication.models import Newsletter
-from newsletter.web import security
+from newsletter.web import languages, security
 from newsletter.web.public import origins, pages
 
 blueprint = Blueprint("confirm", __name__, url_prefix="/confirm")
@@ -25,6 +24,7 @@ def show(token: str) -> Response:
         pending = signup.look_at(token)
     except signup.LinkLapsed as error:
         return _lapsed(token, error)
+    languages.speak(pending.language)
     template = "confirmed.html" if pending.is_confirmed else "confirm.html"
     return pages.answer(
         template,
@@ -45,6 +45,7 @@ def press(token: str) -> Response:
     except signup.LinkLapsed as error:
         return _lapsed(token, error)
     db.session.commit()
+    languages.speak(confirmed.language)
     return pages.answer(
         "confirmed.html",
         wished=wishes.by_newsletter(confirmed.subscriptions),
@@ -66,7 +67,10 @@ def send_again(token: str) -> Response:
 def _lapsed(token: str, error: signup.LinkLapsed) -> Response:
     # 410 Gone: the link was ours, and works no more.
     return pages.answer(
-        "confirm_lapsed.html", status=410, sentence=error.message, again=url_for("confirm.send_again", token=token)
+        "confirm_lapsed.html",
+        status=410,
+        sentence=languages.say(error.message),
+        again=url_for("confirm.send_again", token=token),
     )
 
 
@@ -81,6 +85,4 @@ def _next(newsletter: Newsletter) -> str:
     occasion = calendar.next_after(schedule, clock.now()) if schedule else None
     if schedule is None or occasion is None:
         return ""
-    local = occasion.due_at.astimezone(ZoneInfo(schedule.zone))
-    day = words.long_date(occasion.due_at, schedule.zone, newsletter.language)
-    return f"{day}, {local:%H:%M} ({schedule.zone})"
+    return words.long_moment(occasion.due_at, schedule.zone, languages.spoken())

@@ -6,6 +6,7 @@ from newsletter import errors
 from newsletter.mail import words
 from newsletter.publication import legal, masthead
 from newsletter.publication.models import LegalDocument, LegalKind
+from newsletter.web import languages
 from newsletter.web.public import pages
 
 blueprint = Blueprint("legal", __name__)
@@ -26,13 +27,13 @@ def privacy() -> Response:
 @blueprint.get("/terms/<int:number>")
 def terms_version(number: int) -> Response:
     """One version of the terms."""
-    return _page(_version(LegalKind.TERMS, number, masthead.current().language))
+    return _page(_version(LegalKind.TERMS, number, _language()))
 
 
 @blueprint.get("/privacy/<int:number>")
 def privacy_version(number: int) -> Response:
     """One version of the privacy policy."""
-    return _page(_version(LegalKind.PRIVACY, number, masthead.current().language))
+    return _page(_version(LegalKind.PRIVACY, number, _language()))
 
 
 @blueprint.get("/terms/<language>/<int:number>.md")
@@ -48,10 +49,16 @@ def privacy_source(language: str, number: int) -> Response:
 
 
 def _current(kind: LegalKind) -> Response:
-    document = legal.current(kind, masthead.current().language)
+    document = legal.current(kind, languages.spoken())
     if document is None:
         raise errors.NotFound("This text has not been published yet.")
     return _page(document, versions=legal.versions(kind, document.language))
+
+
+def _language() -> str:
+    """Versions are numbered by language: an address means the magazine's own, unless it names another."""
+    languages.speak(masthead.current().language)
+    return languages.spoken()
 
 
 def _version(kind: LegalKind, number: int, language: str) -> LegalDocument:

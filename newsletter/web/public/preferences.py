@@ -10,14 +10,17 @@ from newsletter.audience import addresses, fresh_links, preferences, reader_link
 from newsletter.audience.preferences import Wanted
 from newsletter.audience.reader_links import ReaderLink
 from newsletter.issues import calendar
+from newsletter.languages import speech
 from newsletter.mail import words
 from newsletter.publication import legal, newsletters
-from newsletter.web import security
+from newsletter.web import languages, security
 from newsletter.web.public import forms, origins, pages
 
 blueprint = Blueprint("preferences", __name__, url_prefix="/preferences")
 
-_STALE = "Nothing was changed: this page had been open for a long time. Please choose again and press Save."
+_STALE = speech.later(
+    "Nothing was changed: this page had been open for a long time. Please choose again and press Save."
+)
 _LONGEST_PAUSE = timedelta(days=366)
 
 
@@ -35,7 +38,7 @@ def mail_link() -> Response:
         fresh_links.ask_preferences(email, origins.of_request("form"))
     except errors.BadInput as error:
         db.session.rollback()
-        return pages.answer("preferences_link.html", status=400, email=email, problem=error.message)
+        return pages.answer("preferences_link.html", status=400, email=email, problem=languages.say(error.message))
     db.session.commit()
     return pages.answer("link_sent.html")
 
@@ -54,7 +57,7 @@ def press(token: str) -> Response:
     link, stamp = reader_links.read(token), forms.stamp(request.form.get("form", ""))
     # While sign-up is closed there is no sentence to agree to: then nothing new can be taken, but all given up.
     if stamp is None and forms.agreement():
-        return _page(token, link, problem=_STALE, status=400)
+        return _page(token, link, problem=languages.say(_STALE), status=400)
     # A digest is one choice among several, so its fields are named for the topic: digest-music = daily.
     names = [
         f"{value}:{field.removeprefix('digest-')}"
@@ -67,7 +70,7 @@ def press(token: str) -> Response:
         changed = preferences.choose(link, names, origin, shown=stamp.shown if stamp else None)
         is_other = preferences.want(link, _wanted(link), origin)
     except errors.BadInput as error:
-        return _page(token, link, problem=error.message, status=400)
+        return _page(token, link, problem=languages.say(error.message), status=400)
     db.session.commit()
     return _page(token, link, told="saved" if changed.added or changed.ended or is_other else "same")
 
@@ -112,7 +115,8 @@ def _page(token: str, link: ReaderLink, *, told: str = "", problem: str = "", st
     db.session.rollback()
     with db.reading():
         view, zone = preferences.view(link), _zone(link)
-        frequencies = {each.id: calendar.how_often(each) for each in view.newsletters}
+        languages.speak(view.language)
+        frequencies = {each.id: calendar.how_often(each, languages.spoken()) for each in view.newsletters}
         paused = view.paused_until
         return pages.answer(
             "preferences.html",
@@ -123,10 +127,10 @@ def _page(token: str, link: ReaderLink, *, told: str = "", problem: str = "", st
             agreement=forms.agreement(),
             languages=_languages(),
             paused_on=paused.astimezone(ZoneInfo(zone)).date().isoformat() if paused else "",
-            paused_words=words.long_date(paused, zone, view.language) if paused else "",
+            paused_words=words.long_date(paused, zone, languages.spoken()) if paused else "",
             today=clock.now().astimezone(ZoneInfo(zone)).date().isoformat(),
             measures=settings.current().measures_readers,
-            measurement=preferences.MEASUREMENT,
+            measurement=languages.say(preferences.MEASUREMENT),
             told=told,
             problem=problem,
             action=url_for("preferences.press", token=token),

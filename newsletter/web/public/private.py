@@ -8,7 +8,7 @@ from newsletter import db, errors
 from newsletter.audience import fresh_links, moving
 from newsletter.audience.models import LinkKind, LinkRequest, Subscriber
 from newsletter.privacy import erase, export
-from newsletter.web import security
+from newsletter.web import languages, security
 from newsletter.web.public import origins, pages
 
 blueprint = Blueprint("private", __name__, url_prefix="/preferences")
@@ -41,7 +41,13 @@ def ask_move(token: str) -> Response:
         address = moving.ask(link, email, origins.of_request("preferences"))
     except errors.BadInput as error:
         db.session.rollback()
-        return _page(token, fresh_links.read(LinkKind.PRIVATE, token), email=email, problem=error.message, status=400)
+        return _page(
+            token,
+            fresh_links.read(LinkKind.PRIVATE, token),
+            email=email,
+            problem=languages.say(error.message),
+            status=400,
+        )
     db.session.commit()
     return pages.answer("move_sent.html", address=address)
 
@@ -82,6 +88,7 @@ def press_erasure(token: str) -> Response:
 
 def _page(token: str, link: LinkRequest, *, email: str = "", problem: str = "", status: int = 200) -> Response:
     reader = db.session.get_one(Subscriber, link.subscriber_id)
+    languages.speak(reader.language)
     return pages.answer(
         "private.html",
         status=status,

@@ -11,7 +11,7 @@ from newsletter.audience.reader_links import ReaderLink
 from newsletter.issues import calendar
 from newsletter.mail import words
 from newsletter.publication.models import Newsletter
-from newsletter.web import security
+from newsletter.web import languages, security
 from newsletter.web.public import forms, origins, pages
 
 blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe")
@@ -24,6 +24,7 @@ _PAUSES = {"7": timedelta(days=7), "30": timedelta(days=30), "90": timedelta(day
 def show(token: str) -> Response:
     """What the button would end, or what was left lately; opening it changes nothing."""
     link = reader_links.read(token)
+    languages.speak_to(link.subscriber_id)
     reader, newsletter = db.session.get(Subscriber, link.subscriber_id), db.session.get(Newsletter, link.newsletter_id)
     held = subscriptions.held(reader, SubscriptionState.CONFIRMED, SubscriptionState.PENDING) if reader else set()
     if reader and newsletter and not any(key[0] == newsletter.id for key in held) and returning.left_lately(link):
@@ -41,6 +42,7 @@ def show(token: str) -> Response:
 def press(token: str) -> Response:
     """Leave at once, by a mail program's one click or by the page's buttons; or take one of the page's offers."""
     link = reader_links.read(token)
+    languages.speak_to(link.subscriber_id)
     if request.form.get("List-Unsubscribe") == "One-Click":
         return _one_click(link)
     if "undo" in request.form or request.form.get("pause") in _PAUSES:
@@ -66,7 +68,7 @@ def _take_back(token: str, link: ReaderLink, pause: timedelta | None) -> Respons
     reader = db.session.get_one(Subscriber, link.subscriber_id)
     newsletter = db.session.get(Newsletter, link.newsletter_id)
     zone = newsletter.zone if newsletter else "UTC"
-    until = words.long_date(reader.paused_until, zone, reader.language) if pause and reader.paused_until else ""
+    until = words.long_date(reader.paused_until, zone, languages.spoken()) if pause and reader.paused_until else ""
     return pages.answer("back.html", wished=wishes.by_newsletter(back), until=until, token=token)
 
 
@@ -74,7 +76,7 @@ def _hear(token: str, link: ReaderLink) -> Response:
     try:
         returning.give_reason(link, request.form["reason"])
     except errors.BadInput as error:
-        return _left(token, link, problem=error.message, status=400)
+        return _left(token, link, problem=languages.say(error.message), status=400)
     db.session.commit()
     return _left(token, link, is_heard=True)
 
@@ -93,7 +95,7 @@ def _left(
     reader, newsletter = db.session.get(Subscriber, link.subscriber_id), db.session.get(Newsletter, link.newsletter_id)
     held = wishes.of_keys(sorted(subscriptions.held(reader, SubscriptionState.CONFIRMED))) if reader else []
     left = returning.left_lately(link)
-    agreement = forms.agreement()
+    agreement, language = forms.agreement(), languages.spoken()
     rarer = returning.less_often(link, left) if agreement else []
     return pages.answer(
         "left.html",
@@ -105,11 +107,11 @@ def _left(
         also_reads=wishes.by_newsletter(held),
         left=left if agreement else [],
         can_undo=bool(left),
-        rarer=[(each, calendar.how_often(each), [wish.name for wish in wished]) for each, wished in rarer],
+        rarer=[(each, calendar.how_often(each, language), [wish.name for wish in wished]) for each, wished in rarer],
         pauses={"7": timedelta(weeks=1), "30": timedelta(days=30), "90": timedelta(days=90)},
         agreement=agreement,
         choose=url_for("preferences.press", token=token),
-        reasons=returning.REASONS,
+        reasons={value: languages.say(said) for value, said in returning.REASONS.items()},
         is_heard=is_heard,
         problem=problem,
     )
