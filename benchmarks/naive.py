@@ -30,7 +30,8 @@ from newsletter.issues.models import Issue
 from newsletter.issues.selection import Profile, Sizes
 from newsletter.mail import links
 
-# (how, share of the messages sent: what is slow is measured on fewer)
+OURS, BASELINE = "ours, SQLite", "smtp-source (C)"
+# How, and the share of the messages sent: what is slow is measured on fewer.
 _WAYS = {"bytes ready": 1.0, "kept connection": 0.02, "a connection per message": 0.02}
 
 
@@ -48,12 +49,16 @@ def main() -> None:
         said = report.Report("naive", "A plain Flask and smtplib loop beside us; SQLite", messages=chosen.messages)
         found: dict[str, list[tuple[float, float]]] = defaultdict(list)
         template = magazine.released(store, chosen.messages)
+        with store.copy(template, magazine.is_built) as url:
+            length = magazine.mean_size(url)
         for number in range(chosen.rounds):
             with store.copy(template, magazine.is_built) as url:
                 variables = processes.variables(url, port, NEWSLETTER_CONNECTIONS="8")
                 cost = processes.flask("deliver", "--until-empty", variables=variables)
                 sent = ledger.sent(url)
-                found["ours"].append((sent.rate, 1000 * cost.processor_seconds / sent.messages))
+                found[OURS].append((sent.rate, 1000 * cost.processor_seconds / sent.messages))
+                seconds, used = wire.source(port, messages=chosen.messages, length=length)
+                found[BASELINE].append((chosen.messages / seconds, 1000 * used / chosen.messages))
                 for way, share in _WAYS.items():
                     found[way].append(_run_loop(way, int(chosen.messages * share), port, url))
             said.note(f"round {number + 1}: " + ", ".join(f"{way} {runs[-1][0]:,.0f}/s" for way, runs in found.items()))
@@ -63,10 +68,11 @@ def main() -> None:
 
 def _rows(found: dict[str, list[tuple[float, float]]]) -> list[dict[str, Any]]:
     middle = {way: [report.median(run[place] for run in runs) for place in (0, 1)] for way, runs in found.items()}
-    own = middle["ours"][0]
+    base, own = middle[BASELINE][0], middle[OURS][0]
     return [
         {
-            "sender": way if way == "ours" else f"smtplib, {way}",
+            "sender": way if way in (OURS, BASELINE) else f"smtplib, {way}",
+            "ratio": rate / base,
             "messages/s": rate,
             "CPU ms/message": cost,
             "ours is faster by": own / rate,
