@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy
 from flask import Flask
@@ -17,6 +18,10 @@ from newsletter.publication import legal
 from tests import postgres
 
 ENGINES = ("sqlite", "postgresql")
+
+# A busy machine is no reason to fail: what is tried here is never how long it takes.
+hypothesis.settings.register_profile("newsletter", deadline=None)
+hypothesis.settings.load_profile("newsletter")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
