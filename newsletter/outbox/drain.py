@@ -3,18 +3,17 @@
 All work on the database is done here, by one thread, and no transaction is open while anything is composed or sent.
 """
 
-import functools
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Collection
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from newsletter import db, errors, milestones, settings
 from newsletter.outbox import composers, ledger, recording, settling, throttle, workers
+from newsletter.outbox.drafts import UNREACHABLE, Drafts
 from newsletter.outbox.host import Host
 from newsletter.outbox.ledger import Claim
 from newsletter.outbox.pace import Pace
@@ -24,7 +23,6 @@ from newsletter.outbox.watch import Watch
 
 log = structlog.get_logger()
 
-_UNREACHABLE = (OperationalError, InterfaceError)  # the database, not a message, is the trouble
 _PAGE_TIME = 1.0  # a page leaves in about this many seconds: a confirmation waits no longer behind an issue
 _PACE_TIME = 1.0  # seconds between two words to the limits all workers share
 _LINGER_MOST = 0.002  # seconds: a slow disk is no reason to dawdle
@@ -40,7 +38,6 @@ class Drain:
     ) -> None:
         self._engine = engine
         self._transport = transport
-        self._compose = compose
         self._settings = settings.current()
         self._host = Host()
         self._watch = Watch(engine)
@@ -48,7 +45,7 @@ class Drain:
         self._pace = Pace()
         self._counts: Counter[str] = Counter()
         # A message's way through here: claimed and drafted, in flight, and into the round that is committed next.
-        self._drafts: deque[tuple[Claim, composers.Draft]] = deque()
+        self._drafts = Drafts(compose)
         self._in_flight: set[Parcel] = set()
         self._asked: list[Parcel] = []
         self._round = recording.Round()
@@ -56,7 +53,6 @@ class Drain:
         self._is_again = self._is_claim_in_doubt = False
         self._commit_time = 0.0
         self._on_trial: set[int] = set()
-        self._unwritten: Counter[int] = Counter()
         self._worker_id = 0
         self._last_run = 0
         self._page = 4 * self._settings.connections
@@ -80,7 +76,7 @@ class Drain:
                         break
                 except workers.WorkerDead:
                     self._begin_anew()
-                except _UNREACHABLE as error:
+                except UNREACHABLE as error:
                     self._wait_for_database(error, stop, is_in_hurry=until_empty)
                 if until_empty and self._host.is_given_up:
                     self.trouble = f"The mail server cannot be used: {self._host.said}."
@@ -261,7 +257,7 @@ class Drain:
             (self._on_trial.add if page.is_on_trial else self._on_trial.discard)(self._last_run)
             self._suit_page()
             go = set(admitted.go)
-            self._draft([claim for claim in page.claims if claim.row.id in go])
+            self._drafts.add([claim for claim in page.claims if claim.row.id in go])
 
     def _suit_page(self) -> None:
         """Pages that leave in about a second."""
@@ -270,63 +266,32 @@ class Drain:
         smaller = max(self._page // 2, self._settings.connections)
         self._page = larger if took < _PAGE_TIME / 2 else smaller if took > _PAGE_TIME else self._page
 
-    def _draft(self, claims: list[Claim]) -> None:
-        """Have a page composed; when that fails, each message alone once it is wanted, so that one stops no other."""
-        try:
-            drafts = self._compose([claim.row for claim in claims]) if claims else []
-        except Exception:
-            log.exception("page_not_composed", messages=len(claims))
-            drafts = [functools.partial(self._compose_alone, claim.row) for claim in claims]
-        for claim, draft in zip(claims, drafts, strict=True):
-            if isinstance(draft, composers.Skipped):
-                self._skip(claim, draft)
-            else:
-                self._drafts.append((claim, draft))
-
-    def _compose_alone(self, row: composers.Row) -> composers.Wire | composers.Skipped:
-        (draft,) = self._compose([row])
-        return draft if isinstance(draft, composers.Skipped) else draft()
-
     def _hand_out(self) -> None:
         """Write what the couriers want next, and give it to them."""
         for _ in range(self._courier.wants(self._host.connections) if self._drafts else 0):
             if not self._drafts:
                 return
-            claim, draft = self._drafts.popleft()
             try:
-                written = draft()
-            except _UNREACHABLE:
-                self._drafts.appendleft((claim, draft))
-                raise
+                claim, written = self._drafts.write()
             except errors.Damaged as error:
                 # It would hit everybody of this edition: they wait, and nobody loses the mail.
-                self._drafts.appendleft((claim, draft))
-                self._stop(claim.run_id, error.message)
+                self._stop(self._drafts.first().run_id, error.message)
                 continue
-            except Exception as error:
-                written = self._unwritable(claim, error)
             if isinstance(written, composers.Skipped):
                 self._skip(claim, written)
             else:
-                self._unwritten[claim.run_id] = 0
                 parcel = Parcel(claim, written)
                 self._in_flight.add(parcel)
                 self._courier.carry(parcel)
-
-    def _unwritable(self, claim: Claim, error: Exception) -> composers.Skipped:
-        # One reader's message that cannot be written is no reason to stop the others ...
-        log.exception("message_not_composed", message_id=claim.row.id)
-        self._unwritten[claim.run_id] += 1
-        return composers.Skipped(f"could not be composed: {type(error).__name__}: {error}")
 
     def _skip(self, claim: Claim, skipped: composers.Skipped) -> None:
         if self._round.is_empty:
             self._round_since = time.monotonic()
         self._settle(claim, Reply("compose", None, skipped.reason), Verdict(Fate.SKIPPED, skipped.reason))
         most = self._settings.breaker_unwritten
-        if self._unwritten[claim.run_id] >= most:
-            # ... but many in a row are a fault of the issue, not of its readers.
-            self._unwritten[claim.run_id] = 0
+        if self._drafts.unwritten[claim.run_id] >= most:
+            # Many in a row are a fault of the issue, not of its readers.
+            self._drafts.unwritten[claim.run_id] = 0
             self._stop(claim.run_id, f"{most} messages in a row {skipped.reason}.")
 
     def _stop(self, run_id: int, reason: str) -> None:
@@ -345,15 +310,14 @@ class Drain:
 
     def _ids_in_hand(self) -> list[int]:
         flying = (parcel.claim.row.id for parcel in self._in_flight)
-        return [*(claim.row.id for claim, _ in (*self._drafts, *self._round.ended)), *flying]
+        return [*self._drafts.ids(), *(claim.row.id for claim, _ in self._round.ended), *flying]
 
     def _let_go(self, run_ids: Collection[int]) -> None:
         """Give back what is in hand of runs that were stopped."""
         if run_ids:
-            ids = [claim.row.id for claim, _ in self._drafts if claim.run_id in run_ids]
             with self._engine.begin() as connection:
-                self._counts["skipped"] += ledger.turn_back(connection, self._worker_id, ids)
-            self._drafts = deque(each for each in self._drafts if each[0].run_id not in run_ids)
+                self._counts["skipped"] += ledger.turn_back(connection, self._worker_id, self._drafts.ids(run_ids))
+            self._drafts.drop(run_ids)
 
     def _begin_anew(self) -> None:
         """We were silent for too long and given up: what we held is others', and nothing of it may leave here."""
@@ -389,7 +353,7 @@ class Drain:
             with self._engine.begin() as connection:
                 workers.end(connection, self._worker_id)
                 ledger.finish_runs(connection)
-        except _UNREACHABLE:
+        except UNREACHABLE:
             # Whoever comes next finds a silent worker, and does the same for it.
             log.exception("worker_not_ended", worker_id=self._worker_id)
 
@@ -399,6 +363,6 @@ class Drain:
             try:
                 self._listen()
                 self._record()
-            except _UNREACHABLE as error:
+            except UNREACHABLE as error:
                 log.error("database_unreachable", reason=str(error.__cause__ or error))
                 time.sleep(0.2)
