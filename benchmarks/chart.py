@@ -14,7 +14,7 @@ from newsletter import settings
 
 TARGET = settings.ROOT / "docs" / "performance.svg"
 _LATE = "replies 20 ms late"
-_WIDTH, _ROW, _LEFT, _RIGHT = 720, 30, 220, 130
+_WIDTH, _ROW, _LEFT, _RIGHT = 760, 30, 270, 120
 _TOP = 64
 _PLOT_TOP, _PLOT_HEIGHT = 70, 170
 

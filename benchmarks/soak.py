@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,7 +78,7 @@ def main() -> None:
         for house in houses:
             house.finish()
         said.table("soak", _rows(houses))
-        said.table("memory, MB (RSS)", [row for house in houses for row in house.memory_rows()])
+        said.table("memory, MB (RSS)", memory_rows(said.tables["series"]))
         print(f"\n{said.write()}")
         sys.exit(0 if all(house.is_clean for house in houses) else 1)
 
@@ -90,10 +90,25 @@ def _live(said: report.Report, houses: list["_House"], chosen: argparse.Namespac
     while time.monotonic() < deadline and not over.wait(1.0):
         if time.monotonic() - kept_at > _KEEP:
             kept_at = time.monotonic()
-            said.tables = {"soak": _rows(houses), "series": [row for house in houses for row in house.series]}
+            series: list[report.Row] = [row for house in houses for row in house.series]
+            said.tables = {"soak": _rows(houses), "memory, MB (RSS)": memory_rows(series), "series": series}
             said.write()
             said.note("; ".join(house.line() for house in houses))
-    said.tables["series"] = [row for house in houses for row in house.series]
+    said.tables = {"series": [row for house in houses for row in house.series]}
+
+
+def memory_rows(series: Sequence[report.Row]) -> list[report.Row]:
+    """Each process early (after a fifth of the time) and late: what grows does not stay flat."""
+    rows: list[report.Row] = []
+    for engine in dict.fromkeys(each["engine"] for each in series):
+        theirs = [each for each in series if each["engine"] == engine]
+        fifth = max(1, len(theirs) // 5)
+        for name in (name for name in theirs[-1] if name not in ("engine", "seconds")):
+            early = [each[name] for each in theirs[fifth : 2 * fifth] if name in each] or [0.0]
+            late = [each[name] for each in theirs[-fifth:] if name in each] or [0.0]
+            first, last = report.median(early), report.median(late)
+            rows.append({"engine": engine, "process": name, "early": first, "late": last, "growth": last - first})
+    return rows
 
 
 def _rows(houses: list["_House"]) -> list[report.Row]:
@@ -179,20 +194,6 @@ class _House:
             "confirmation copies (retry)": copies["confirmation"],
             "faults of the soak itself": self.counts["faults"],
         }
-
-    def memory_rows(self) -> list[dict[str, Any]]:
-        """Each process early (after a fifth of the time) and late: what grows does not stay flat."""
-        if not self.series:
-            return []
-        names = [name for name in self.series[-1] if name not in ("engine", "seconds")]
-        fifth = max(1, len(self.series) // 5)
-        rows = []
-        for name in names:
-            early = [each[name] for each in self.series[fifth : 2 * fifth] if name in each] or [0.0]
-            late = [each[name] for each in self.series[-fifth:] if name in each] or [0.0]
-            first, last = report.median(early), report.median(late)
-            rows.append({"engine": self.engine, "process": name, "early": first, "late": last, "growth": last - first})
-        return rows
 
     def _guarded(self, act: Callable[[], None]) -> None:
         try:
