@@ -45,8 +45,18 @@ class Report:
             "parameters": self.parameters,
             "tables": self.tables,
         }
-        path.write_text(json.dumps(written, indent=1) + "\n")
+        path.write_text(_lines(written) + "\n")
         return path
+
+
+def _lines(written: Mapping[str, Any]) -> str:
+    """JSON with a line a row, so that a change of a result can be read."""
+    tables = (
+        f"  {json.dumps(name)}: [\n" + ",\n".join(f"   {json.dumps(row)}" for row in rows) + "\n  ]"
+        for name, rows in written["tables"].items()
+    )
+    head = (f" {json.dumps(name)}: {json.dumps(value)}" for name, value in written.items() if name != "tables")
+    return "{\n" + ",\n".join(head) + ',\n "tables": {\n' + ",\n".join(tables) + "\n }\n}"
 
 
 def drawn(rows: Sequence[Row]) -> str:
