@@ -6,7 +6,7 @@ from newsletter import settings
 
 _SPAN = 0.5  # seconds over which a rate is measured
 _BETTER, _WORSE = 1.05, 0.9  # what tells more, or less, from as much on a shared machine
-_PROBE_AFTER = 30.0  # seconds after which a number of connections that held is tried again
+_PROBE_AFTER = 5.0  # seconds after which a number of connections that held is tried again
 
 
 class Host:
@@ -23,6 +23,7 @@ class Host:
         self._is_proven = False
         self._breadth = min(2, self._most)
         self._before = (0, 0.0)  # the number of connections tried before, and what it gave
+        self._is_worse = False
         self._holds_until = 0.0
         self._count, self._since = 0, time.monotonic()
         self.failures = 0
@@ -77,10 +78,13 @@ class Host:
         """One step of hill climbing: `rate` is what the present number of connections gave."""
         breadth, (before, gave) = self._breadth, self._before
         if not before or rate > gave * _BETTER:
-            is_growing = breadth >= before
-            another = min(breadth * 2, self._most) if is_growing else max(1, breadth * 3 // 4)
-        else:
-            another = breadth if rate > gave * _WORSE else before
-            self._holds_until = now + _PROBE_AFTER
-        self._before = (0, 0.0) if self._holds_until > now else (breadth, rate)
-        self._breadth = another
+            self._breadth = min(breadth * 2, self._most) if breadth >= before else max(1, breadth * 3 // 4)
+            self._before = (breadth, rate)
+            return
+        if rate < gave * _WORSE and not self._is_worse:
+            # Once may be chance: a machine has other things to do.
+            self._is_worse = True
+            return
+        self._breadth = before if self._is_worse and rate < gave * _WORSE else breadth
+        self._before, self._is_worse = (0, 0.0), False
+        self._holds_until = now + _PROBE_AFTER

@@ -74,29 +74,6 @@ def claim(connection: Connection, worker_id: int, kinds: Sequence[str], *, after
     return Page([])
 
 
-def write_round(
-    connection: Connection, worker_id: int, sent: Sequence[tuple[int, int, str]], asked: Sequence[int]
-) -> tuple[int, set[int]]:
-    """The whole of an ordinary round: mark messages as sent, by (id, code, reply), others as leaving, like `intend`.
-
-    Returns how many were marked as sent (those this worker no longer holds are left alone), and the ids whose body
-    may be written. One statement on PostgreSQL, two on SQLite.
-    """
-    dialect = connection.dialect.name
-    now = sql.stored(dialect, clock.now())
-    if dialect == "sqlite":
-        rows = [
-            {"id": each, "worker": worker_id, "code": code, "reply": reply, "now": now} for each, code, reply in sent
-        ]
-        count = _SENT.run(connection, rows).rowcount if rows else 0
-        return count, intend(connection, worker_id, asked)
-    ids, codes, said = [list(column) for column in zip(*sent, strict=True)] if sent else ([], [], [])
-    values = {"worker": worker_id, "sent": ids, "codes": codes, "said": said, "asked": list(asked), "now": now}
-    found = _SENT_AND_INTENDED.run(connection, values).all()
-    granted = {row.id for row in found if row.is_begun}
-    return len(found) - len(granted), granted
-
-
 def intend(connection: Connection, worker_id: int, ids: Sequence[int], *, again: bool = False) -> set[int]:
     """The last gate: mark messages as leaving; the body may be written only for the ids returned.
 
@@ -105,10 +82,11 @@ def intend(connection: Connection, worker_id: int, ids: Sequence[int], *, again:
     """
     if not ids:
         return set()
-    values = {"worker": worker_id, "ids": sql.listed(connection.dialect.name, ids)}
-    granted = set(_INTEND.run(connection, values).scalars())
+    dialect = connection.dialect.name
+    values = {"worker": worker_id, "ids": sql.listed(dialect, ids)}
+    granted = set(connection.execute(_INTENDING[dialect], values).scalars())
     if again:
-        granted |= set(_INTENDED.run(connection, values).scalars())
+        granted |= set(connection.execute(_INTENDED[dialect], values).scalars())
     return granted
 
 
@@ -182,7 +160,7 @@ def _skip_suppressed(connection: Connection, worker_id: int, ids: set[int]) -> s
 
 
 # Never written to, unless this is a confirmation that its reader asked for after a bounce.
-_SUPPRESSED = """
+SUPPRESSED = """
     EXISTS (SELECT 1 FROM suppression WHERE suppression.address = message.address_key
             AND suppression.lifted_at IS NULL
             AND NOT (message.despite_bounce AND suppression.reason = 'hard_bounce'))
@@ -236,48 +214,25 @@ _SKIP_SUPPRESSED = sql.statement(
     WHERE id IN :ids AND state = 'claimed' AND claimed_by = :worker AND {suppressed}
     RETURNING id
     """,
-    suppressed=_SUPPRESSED,
+    suppressed=SUPPRESSED,
 )
 
-_INTEND = sql.Hot(
-    """
+INTEND = """
     UPDATE message SET state = 'sending'
     WHERE id {among} AND state = 'claimed' AND claimed_by = :worker
       AND EXISTS (SELECT 1 FROM run WHERE run.id = message.run_id AND run.state = 'running')
       AND NOT {suppressed}
     RETURNING id
-    """,
-    suppressed=_SUPPRESSED,
-)
-
-_INTENDED = sql.Hot("SELECT id FROM message WHERE id {among} AND state = 'sending' AND claimed_by = :worker")
-
-_SENT = sql.Hot("""
-    UPDATE message SET state = 'sent', claimed_by = NULL, attempts = attempts + 1, last_phase = 'dot',
-           last_code = :code, last_reply = :reply, settled_at = :now
-    WHERE id = :id AND claimed_by = :worker AND state = 'sending'
-""")
-
-# Ends and beginnings are different rows: that both see the same snapshot takes nothing away.
-_SENT_AND_INTENDED = sql.Hot(
-    """
-    WITH ended AS (
-        UPDATE message SET state = 'sent', claimed_by = NULL, attempts = attempts + 1, last_phase = 'dot',
-               last_code = told.code, last_reply = told.reply, settled_at = :now
-        FROM unnest(CAST(:sent AS bigint[]), CAST(:codes AS int[]), CAST(:said AS text[])) AS told(id, code, reply)
-        WHERE message.id = told.id AND claimed_by = :worker AND state = 'sending'
-        RETURNING message.id
-    ), begun AS (
-        UPDATE message SET state = 'sending'
-        WHERE id = ANY(:asked) AND state = 'claimed' AND claimed_by = :worker
-          AND EXISTS (SELECT 1 FROM run WHERE run.id = message.run_id AND run.state = 'running')
-          AND NOT {suppressed}
-        RETURNING id
+"""
+_INTENDING = {
+    dialect: sql.statement(INTEND, among=among, suppressed=SUPPRESSED) for dialect, among in sql.AMONG.items()
+}
+_INTENDED = {
+    dialect: sql.statement(
+        "SELECT id FROM message WHERE id {among} AND state = 'sending' AND claimed_by = :worker", among=among
     )
-    SELECT id, false AS is_begun FROM ended UNION ALL SELECT id, true FROM begun
-    """,
-    suppressed=_SUPPRESSED,
-)
+    for dialect, among in sql.AMONG.items()
+}
 
 _UNCLAIM = sql.statement("""
     UPDATE message SET state = 'queued', claimed_by = NULL

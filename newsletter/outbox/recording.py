@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from newsletter.outbox import ledger, settling
 from newsletter.outbox.ledger import Claim
 from newsletter.outbox.replies import Fate
+from newsletter.outbox.rounds import Rounds
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Recorder:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._connection: Connection | None = None
+        self._rounds = Rounds(engine)
         self._rests_until = 0.0
 
     @property
@@ -82,28 +83,13 @@ class Recorder:
 
     def close(self) -> None:
         """Give the connection back."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        self._rounds.close()
 
     def _write_ordinary(self, one: Round, recorded: Recorded) -> None:
         worker_id = one.claims()[0].worker_id
         sent = [(claim.row.id, each.reply.code or 0, each.reply.text) for claim, each in one.ended]
-        asked = [claim.row.id for claim in one.asked]
-        try:
-            connection = self._connection = self._connection or self._connect()
-            with connection.begin():
-                count, recorded.granted = ledger.write_round(connection, worker_id, sent, asked)
-        except BaseException:
-            self.close()
-            raise
+        count, recorded.granted = self._rounds.write(worker_id, sent, [claim.row.id for claim in one.asked])
         recorded.states["sent"] += count
-
-    def _connect(self) -> Connection:
-        connection = self._engine.connect()
-        # A single statement is a transaction of its own, in one round trip instead of three.
-        is_single = connection.dialect.name == "postgresql"
-        return connection.execution_options(isolation_level="AUTOCOMMIT") if is_single else connection
 
 
 def _end(connection: Connection, worker_id: int, one: Round, recorded: Recorded) -> None:

@@ -6,11 +6,11 @@ runs (0.28 ms -> 104 ms a query, measured).
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, CursorResult, TextClause, bindparam, func, select, text
+from sqlalchemy import BindParameter, Connection, TextClause, bindparam, func, select, text
 
 from newsletter import clock
 from newsletter.db import UtcDateTime
@@ -39,38 +39,6 @@ def statement(written: str, **fragments: str) -> TextClause:
     lists: list[BindParameter[Any]] = [bindparam(name, expanding=True) for name in sorted(expanding)]
     times: list[BindParameter[Any]] = [bindparam(name, type_=UtcDateTime()) for name in sorted(names & _TIMES)]
     return text(written).bindparams(*lists, *times)
-
-
-class Hot:
-    """A statement that runs many times a second, handed to the driver as it is: SQLAlchemy's part of it costs more
-    than the database's. Lists go in as `listed`, instants as `stored`; `{among}` stands for AMONG."""
-
-    def __init__(self, written: str, **fragments: str) -> None:
-        self._written, self._fragments = written, fragments
-        self._compiled: dict[str, tuple[str, list[str]]] = {}
-
-    def run(self, connection: Connection, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
-        """Execute it, once or (given a sequence) for each of many values."""
-        written, order = self._for(connection)
-        if not order:
-            return connection.exec_driver_sql(written, values)
-        if isinstance(values, Mapping):
-            return connection.exec_driver_sql(written, tuple(values[name] for name in order))
-        return connection.exec_driver_sql(written, [tuple(each[name] for name in order) for each in values])
-
-    def _for(self, connection: Connection) -> tuple[str, list[str]]:
-        name = connection.dialect.name
-        if name not in self._compiled:
-            among = AMONG[name] if "{among}" in self._written else ""
-            compiled = text(self._written.format(among=among, **self._fragments)).compile(dialect=connection.dialect)
-            self._compiled[name] = str(compiled), list(getattr(compiled, "positiontup", None) or [])
-        return self._compiled[name]
-
-
-def stored(dialect: str, instant: datetime) -> Any:
-    """An instant as db.UtcDateTime stores it."""
-    naive = instant.astimezone(UTC).replace(tzinfo=None)
-    return naive.isoformat(" ", "microseconds") if dialect == "sqlite" else instant
 
 
 def database_time(connection: Connection) -> datetime:
