@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from newsletter import db, invariants
 from newsletter.articles.models import Article
-from newsletter.audience.models import ConsentKind, ConsentRecord, Subscriber
+from newsletter.audience import consent
+from newsletter.audience.models import ConsentKind, Subscriber
 from newsletter.issues.models import Edition, EditionArticle, EditionPart, Issue, IssueState, Occurrence
 from newsletter.outbox.models import (
     Message,
@@ -40,7 +41,7 @@ BREAKS = {
     "I10": "UPDATE message SET settled_at = NULL WHERE id = 1",
     "I10b": "UPDATE message SET settled_at = due_at WHERE id = 5",
     "I11": "UPDATE message SET ref = 2 WHERE id = 3; UPDATE edition SET readers = 3 WHERE id = 1",
-    "I13": "DELETE FROM consent_record WHERE subscriber_id = 2",
+    "I13": "UPDATE message SET recipient_id = 5 WHERE id = 2",
     "I14": "UPDATE occurrence SET local_on = '2026-01-01'",
     "I14b": "UPDATE issue SET state = 'approved' WHERE id = 2",
     "I15": "UPDATE message SET claimed_by = NULL WHERE id = 6",
@@ -63,8 +64,9 @@ def database(room) -> None:
     db.session.flush()
     for _ in range(4):
         reader = world.reader("music", of=daily)
-        db.session.add(ConsentRecord(subscriber_id=reader.id, kind=ConsentKind.CONFIRMED, at=NOW, channel="link"))
+        consent.record(ConsentKind.CONFIRMED, reader, [], consent.Origin("link"))
     reader_ids = list(db.session.scalars(sa.select(Subscriber.id).order_by(Subscriber.id)))
+    world.reader("music", of=daily)  # never said a word, and gets nothing
     article_ids = list(db.session.scalars(sa.select(Article.id).order_by(Article.id)))
     worker = Worker(host="here", pid=1, started_at=NOW, heartbeat_at=NOW + HOUR)
     db.session.add(worker)

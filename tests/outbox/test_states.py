@@ -9,6 +9,7 @@ from newsletter import clock, db
 from newsletter.outbox import doubts, ledger, queue, settling, states, throttle, workers
 from newsletter.outbox.models import Message, MessageState, Run
 from newsletter.outbox.replies import Fate, Reply, Verdict
+from newsletter.outbox.rounds import Rounds
 from tests.conftest import both_engines
 
 ENDS = frozenset(MessageState) - states.OPEN
@@ -40,9 +41,6 @@ def _settle(verdict, phase):
 BY_ENGINE = {
     "claim": lambda connection, worker_id, ids: ledger.claim(connection, worker_id, ["issue"], limit=50),
     "intend": ledger.intend,
-    "write a round": lambda connection, worker_id, ids: ledger.write_round(
-        connection, worker_id, [(each, 250, "ok") for each in ids], ids
-    ),
     "turn back": ledger.turn_back,
     "expire": lambda connection, worker_id, ids: ledger.expire(connection),
     "finish": lambda connection, worker_id, ids: ledger.finish_runs(connection),
@@ -90,6 +88,12 @@ def _moves(post_office) -> set[tuple[MessageState, MessageState]]:
     return {(before, after) for before, after in pairs if before is not after}
 
 
+def _assert_allowed_to_the_engine(moves) -> None:
+    _assert_allowed(moves)
+    # Out of its end the engine takes no message, in doubt or not.
+    assert {before for before, _ in moves} <= states.OPEN
+
+
 def _assert_allowed(moves: set[tuple[MessageState, MessageState]]) -> None:
     for before, after in moves:
         # A claim of a deferred message is two moves: queued when due, then claimed.
@@ -103,10 +107,17 @@ def test_the_engine_moves_no_message_where_the_table_forbids(post_office, held, 
     _run_id, worker_id, ids = held
     with post_office.engine.begin() as connection:
         BY_ENGINE[act](connection, worker_id, ids)
-    moves = _moves(post_office)
-    _assert_allowed(moves)
-    # Out of its end the engine takes no message, in doubt or not.
-    assert {before for before, _ in moves} <= states.OPEN
+    _assert_allowed_to_the_engine(_moves(post_office))
+
+
+@both_engines
+def test_an_ordinary_round_moves_no_message_where_the_table_forbids(post_office, held):
+    _run_id, worker_id, ids = held
+    rounds = Rounds(post_office.engine)
+    count, granted = rounds.write(worker_id, [(each, 250, "ok") for each in ids], ids)
+    rounds.close()
+    assert (count, len(granted)) == (1, 1)
+    _assert_allowed_to_the_engine(_moves(post_office))
 
 
 @both_engines

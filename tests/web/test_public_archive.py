@@ -60,7 +60,9 @@ def test_markup_in_a_headline_stays_text_on_page_and_feed(client):
     for path in ("/archive", "/archive/daily/1", "/archive/feed.xml"):
         answer = client.get(path).text
         assert "<script" not in answer
-        assert "49" not in re.sub(r"[0-9a-f]{10,}|\d{4}-\d\d-\S+|:\d+", "", answer)
+        # Where the headline stands, it stands as it was written: nothing was computed.
+        assert ("alert(" in answer) == ("{{ 7*7 }}" in answer)
+    assert "{{ 7*7 }}" in client.get("/archive/daily/1").text
 
 
 FEEDS = ("/archive/feed.xml", "/archive/daily/feed.xml", "/topics/fashion/feed.xml")
