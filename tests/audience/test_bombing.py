@@ -61,6 +61,7 @@ def test_one_address_gets_three_mails_a_month_however_long_it_is_asked_for():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_ten_thousand_sign_ups_of_other_peoples_addresses_send_no_more_than_the_caps(capsys):
     present = settings.current()
     with time_machine.travel(clock.now(), tick=False):

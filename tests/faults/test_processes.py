@@ -21,6 +21,7 @@ def test_killed_at_random_moments(seed, installation, tell):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", range(3, 203))
 def test_killed_at_random_moments_in_a_longer_issue(seed, installation, tell):
     _kill_at_random(seed, 2500, 10, installation, tell)

@@ -67,11 +67,11 @@ def address(app, room) -> Iterator[str]:
     db.session.commit()
     planning.release(issue_id)
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
-    thread.join()
+    thread.join(timeout=20)
     server.server_close()
 
 
