@@ -19,6 +19,7 @@ from newsletter.outbox.progress import Figures, Meter
 
 _LOOK = 0.5  # seconds between two looks at the database
 _PLAIN_LINE = 5.0  # seconds between two lines where nothing can be drawn over
+_SHARE = 0.02  # of the time may go into looking: counting what is left of a million takes a while
 _WIDTH = 24  # characters of the bar
 
 # What is being sent, and its messages counted by state; None: nothing.
@@ -34,6 +35,11 @@ class Line:
         self._meter = Meter()
         self._said_at = time.monotonic()
         self._drawn = 0
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two looks that somebody may see."""
+        return _LOOK if self._can_draw else _PLAIN_LINE
 
     def show(self, what: str, counts: Mapping[str, int], *, is_last: bool = False) -> None:
         """Draw the line, or write it when it is time for one; the last one only if there was another."""
@@ -86,8 +92,11 @@ def shown_beside(*, always: bool) -> Iterator[None]:
 def _watch(app: Flask, done: threading.Event) -> None:
     line, look = Line(), running_issues()
     with app.app_context():
-        while not done.wait(_LOOK):
+        pause = 0.0
+        while not done.wait(pause):
+            began = time.monotonic()
             _say(line, look)
+            pause = max(line.pause, (time.monotonic() - began) / _SHARE)
         _say(line, look, is_last=True)
     line.end()
 
