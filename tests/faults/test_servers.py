@@ -42,6 +42,7 @@ ROWS = {
     "no pipelining, split": Row(options={"pipelining": False, "replies": SPLIT}),
     "a multi-line acceptance": Row((Rule("dot", "250-2.0.0 Thanks\r\n250 2.0.0 Queued"),)),
     "a strange acceptance": Row((Rule("dot", "299 mm"),)),
+    "an acceptance with a NUL": Row((Rule("dot", "250 2.0.0 O\0K"),)),
     "no extension at all": Row(options={"extensions": (), "pipelining": False}),
     # a refused recipient among others, and the three ways a pipelining server answers the DATA that follows
     **{
