@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection, bindparam, select
@@ -15,38 +15,41 @@ from newsletter.audience.reader_links import ReaderLink
 from newsletter.issues.models import Edition, Issue
 from newsletter.mail import addresses
 from newsletter.mail.press import Plate, Press
+from newsletter.outbox import sql
 from newsletter.outbox.composers import Draft, Row, Skipped, Wire
-from newsletter.outbox.models import Message
 
 UNSUBSCRIBED = Skipped("unsubscribed")
 PAUSED = Skipped("paused")
 TERMS = Skipped("new terms not agreed")
 DELETED = Skipped("the issue was deleted")
 
+_GONE = (None, False, False)
+
 log = structlog.get_logger()
 
-# What has become of the readers of a page, and which plates it needs: one query, whatever the page's size.
-_STANDINGS = (
-    select(
-        Message.id,
-        Edition.id.label("edition_id"),
-        Edition.content_hash,
+# The editions of an issue: few, whatever the page's size.
+_EDITIONS = (
+    select(Edition.id, Edition.content_hash, Issue.newsletter_id)
+    .join(Issue, Issue.id == Edition.issue_id)
+    .where(Issue.id == bindparam("issue"))
+)
+
+# What has become of the readers of a page.
+_STANDINGS = {
+    dialect: select(
+        Subscriber.id,
         Subscriber.paused_until,
         select(Subscription.id)
         .where(
             Subscription.subscriber_id == Subscriber.id,
-            Subscription.newsletter_id == Issue.newsletter_id,
+            Subscription.newsletter_id == bindparam("newsletter"),
             Subscription.state == SubscriptionState.CONFIRMED,
         )
-        .exists()
-        .label("reads"),
-        asking.is_unanswered(bindparam("now")).label("waits_for_terms"),
-    )
-    .join(Edition, Edition.id == Message.ref)
-    .join(Issue, Issue.id == Edition.issue_id)
-    .outerjoin(Subscriber, Subscriber.id == Message.recipient_id)
-    .where(Message.id.in_(bindparam("ids", expanding=True)))
-)
+        .exists(),
+        asking.is_unanswered(bindparam("now")),
+    ).where(sql.among(dialect, Subscriber.id))
+    for dialect in sql.AMONG
+}
 
 
 @dataclass(frozen=True)
@@ -63,27 +66,48 @@ def compose(rows: Sequence[Row]) -> Sequence[Draft | Skipped]:
 
     The draft of an edition that is not stored as it was released raises errors.Damaged.
     """
+    now = clock.now()
     # A connection of its own: the worker's session is not ours to begin or end.
     with db.reading(), db.extension.engine.connect() as connection:
-        found = connection.execute(_STANDINGS, {"ids": [row.id for row in rows], "now": clock.now()})
-        standings = {standing.id: standing for standing in found}
+        editions = connection.execute(_EDITIONS, {"issue": rows[0].run_ref}).all()
+        if not editions:
+            return [DELETED for _ in rows]
+        standings = _standings(connection, [row.recipient_id for row in rows], editions[0].newsletter_id, now)
+        wanted = {row.ref for row in rows}
         letters = {
-            edition_id: _letter(connection, edition_id, content_hash)
-            for edition_id, content_hash in {(each.edition_id, each.content_hash) for each in standings.values()}
+            edition.id: _letter(connection, edition.id, edition.content_hash)
+            for edition in editions
+            if edition.id in wanted
         }
-    return [_draft(row, standings.get(row.id), letters) for row in rows]
+    return [_draft(row, standings, letters, now) for row in rows]
 
 
-def _draft(row: Row, standing: Any, letters: Mapping[int, _Letter | None]) -> Draft | Skipped:
-    if standing is None:
+def _standings(
+    connection: Connection, readers: Sequence[int], newsletter_id: int, now: datetime
+) -> dict[int, tuple[datetime | None, bool, bool]]:
+    """Until when each reader pauses, whether they read this newsletter, whether they have new terms to agree to."""
+    dialect = connection.dialect.name
+    values = {"ids": sql.listed(dialect, readers), "newsletter": newsletter_id, "now": now}
+    found = connection.execute(_STANDINGS[dialect], values)
+    return {reader: (paused_until, reads, waits) for reader, paused_until, reads, waits in found}
+
+
+def _draft(
+    row: Row,
+    standings: Mapping[int, tuple[datetime | None, bool, bool]],
+    letters: Mapping[int | None, _Letter | None],
+    now: datetime,
+) -> Draft | Skipped:
+    if row.ref not in letters:
         return DELETED
-    if not standing.reads:
+    paused_until, reads, waits_for_terms = standings.get(row.recipient_id, _GONE)
+    if not reads:
         return UNSUBSCRIBED
-    if standing.paused_until and standing.paused_until > clock.now():
+    if paused_until and paused_until > now:
         return PAUSED
-    if standing.waits_for_terms:
+    if waits_for_terms:
         return TERMS
-    return functools.partial(_filled, row, letters[standing.edition_id])
+    return functools.partial(_filled, row, letters[row.ref])
 
 
 def _letter(connection: Connection, edition_id: int, content_hash: str) -> _Letter | None:

@@ -4,12 +4,12 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from newsletter import db, errors
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """What a composer may know of a message."""
 
     id: int
@@ -22,8 +22,7 @@ class Row:
     dated_at: datetime  # the Date header: set at the first claim, the same on every attempt
 
 
-@dataclass(frozen=True)
-class Wire:
+class Wire(NamedTuple):
     """A finished message: RFC 5322 bytes with CRLF line ends and its envelope sender (addr-spec).
 
     `needs_smtputf8`: its headers hold an address beyond ASCII (RFC 6532). `is_stuffed`: no line of it begins with a
@@ -48,7 +47,7 @@ class Skipped:
 # composers made by `one_by_one`.
 Draft = Callable[[], Wire | Skipped]
 
-# A page of rows of one kind, in order, to as many drafts; a reason stands where nothing is to be sent.
+# A page of rows of one run, in order, to as many drafts; a reason stands where nothing is to be sent.
 Composer = Callable[[Sequence[Row]], Sequence[Draft | Skipped]]
 
 
@@ -81,7 +80,7 @@ def kinds() -> list[str]:
 
 
 def compose(rows: Sequence[Row]) -> Sequence[Draft | Skipped]:
-    """The drafts of rows of one kind, by that kind's composer."""
+    """The drafts of rows of one run, by its kind's composer."""
     kind = rows[0].kind
     if kind not in _composers:
         raise errors.ConfigurationError(f"Nothing here can write messages of the kind {kind!r}.")

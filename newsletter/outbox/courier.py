@@ -58,6 +58,9 @@ class _Connection:
         return self.opened is not None and not self.parcels and self.dialogue.is_free
 
 
+_ALSO = _Connection()  # stands in the selector for what our caller waits for beside us
+
+
 class Courier:
     """Carries parcels over connections that `open_connection` makes; see parcels.Courier for the promises."""
 
@@ -74,6 +77,7 @@ class Courier:
         self._most = 0
         self._looked_at = 0.0
         self._is_closed = False
+        self._is_called = False  # what our caller waits for beside us has come
         # Threads that opened a connection put it here and ring.
         self._opened: queue.SimpleQueue[tuple[_Connection, Opened | Reply]] = queue.SimpleQueue()
         self._bell, self._ringer = socket.socketpair()
@@ -95,14 +99,21 @@ class Courier:
         self._where[parcel] = connection
         self._go_on(connection)
 
-    def listen(self, seconds: float) -> list[Asked | Told]:
+    def listen(self, seconds: float, *, also: int | None = None) -> list[Asked | Told]:
         self._offer_again()
+        self._is_called = False
         until = time.monotonic() + (0.0 if self._news else seconds)
-        while True:
-            self._take_turn(max(0.0, until - time.monotonic()))
-            if self._news or time.monotonic() >= until:
-                news, self._news = self._news, []
-                return news
+        if also is not None:
+            self._selector.register(also, _READ, _ALSO)
+        try:
+            while True:
+                self._take_turn(max(0.0, until - time.monotonic()))
+                if self._news or self._is_called or time.monotonic() >= until:
+                    news, self._news = self._news, []
+                    return news
+        finally:
+            if also is not None:
+                self._selector.unregister(also)
 
     def answer(self, granted: Iterable[Parcel], denied: Iterable[Parcel]) -> None:
         for parcel in granted:
@@ -157,10 +168,10 @@ class Courier:
         for each in self._connections:
             if each.is_leaving:
                 continue
-            if each.is_idle:
-                return each
             staying += 1
-            if best is None or len(each.parcels) < len(best.parcels):
+            if not each.parcels and each.opened is not None and each.dialogue.is_free:
+                return each
+            if best is None or (best.parcels and len(each.parcels) < len(best.parcels)):
                 best = each
         return self._begin() if best is None or staying < self._most else best
 
@@ -278,6 +289,8 @@ class Courier:
             connection: _Connection | None = key.data
             if connection is None:
                 self._take_opened()
+            elif connection is _ALSO:
+                self._is_called = True
             elif mask & _READ:
                 self._read(connection)
             else:

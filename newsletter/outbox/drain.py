@@ -1,12 +1,14 @@
-"""The drain: claims due messages, has them composed, and commits what the couriers ask and tell.
+"""The drain: claims due messages, has them composed, and has committed what the couriers ask and tell.
 
-All work on the database is done here, by one thread, and no transaction is open while anything is composed or sent.
+While one round is on its way into the database the connections are served, and make the next one. Whatever else is
+done on the database waits until no round is on its way, and no transaction is open while anything is composed.
 """
 
+import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import structlog
 from sqlalchemy import Engine
@@ -25,7 +27,8 @@ log = structlog.get_logger()
 
 _PAGE_TIME = 1.0  # a page leaves in about this many seconds: a confirmation waits no longer behind an issue
 _PACE_TIME = 1.0  # seconds between two words to the limits all workers share
-_LINGER_MOST = 0.002  # seconds: a slow disk is no reason to dawdle
+_LINGER_MOST = 0.002
+_SHARE = 0.75
 _DATABASE_PATIENCE = 30.0  # seconds without a database that end `until_empty`
 _CUT_TIME = 3.0  # seconds that cut connections have to tell so
 
@@ -44,12 +47,12 @@ class Drain:
         self._recorder = recording.Recorder(engine)
         self._pace = Pace()
         self._counts: Counter[str] = Counter()
-        # A message's way through here: claimed and drafted, in flight, and into the round that is committed next.
+        # A message's way through here: claimed and drafted, in flight, into the next round, and that into the database.
         self._drafts = Drafts(compose)
         self._in_flight: set[Parcel] = set()
-        self._asked: list[Parcel] = []
         self._round = recording.Round()
         self._round_since = 0.0
+        self._writing: recording.Writing | None = None
         self._is_again = self._is_claim_in_doubt = False
         self._commit_time = 0.0
         self._on_trial: set[int] = set()
@@ -103,37 +106,33 @@ class Drain:
 
     def _listen(self) -> None:
         """Take in what the couriers have to say; lingering a little once one spoke saves commits."""
-        now = time.monotonic()
-        if self._round.is_empty:
-            patience = self._patience()
-        else:
-            patience = min(self._round_since + self._commit_time, _LINGER_MOST + now) - now
-            patience = max(patience if self._may_linger() else 0.0, self._recorder.rests)
-        if 0.0 < patience < 0.001:
-            # A selector sleeps for whole milliseconds.
-            time.sleep(patience)
-            patience = 0.0
-        was_empty = self._round.is_empty
-        for event in self._courier.listen(max(0.0, patience)):
+        was_empty = not self._round
+        on_its_way = self._writing.fileno if self._writing else None
+        for event in self._courier.listen(self._patience(), also=on_its_way):
             self._take_in(event)
-        if was_empty and not self._round.is_empty:
+        if was_empty and self._round:
             self._round_since = time.monotonic()
 
     def _patience(self) -> float:
-        """How long to wait for a first word: not at all while there is other work."""
-        can_hand_out = self._drafts and self._courier.wants(self._host.connections) > 0
-        return 0.0 if self._may_claim() or can_hand_out else self._settings.outbox_poll.total_seconds()
+        """How long to wait for a word: not at all while there is other work."""
+        if self._may_claim() or (self._drafts and self._courier.wants(self._host.connections) > 0):
+            return 0.0
+        if self._round and self._writing is None:
+            return max(self._lingers(), self._recorder.rests)
+        return self._settings.outbox_poll.total_seconds()
 
-    def _may_linger(self) -> bool:
-        """Whether others are about to speak: connections at work that have not asked for a body yet."""
-        return len(self._asked) < min(self._host.connections, len(self._in_flight))
+    def _lingers(self) -> float:
+        """How long the next round waits for connections that have not asked for a body yet, and are about to."""
+        at_work = min(self._host.connections, len(self._in_flight))
+        if self._is_again or len(self._round.asked) >= at_work * _SHARE:
+            return 0.0
+        return max(0.0, self._round_since + min(self._commit_time, _LINGER_MOST) - time.monotonic())
 
     def _take_in(self, event: Asked | Told) -> None:
         claim = event.parcel.claim
         if isinstance(event, Asked):
             self._host.reached()
-            self._asked.append(event.parcel)
-            self._round.asked.append(claim)
+            self._round.asked.append(event.parcel)
             return
         self._in_flight.discard(event.parcel)
         verdict = classify(event.reply)
@@ -148,7 +147,7 @@ class Drain:
     def _judge_host(self, reply: Reply, verdict: Verdict) -> None:
         is_hosts = reply.phase in settling.HOST_PHASES and verdict.fate is Fate.SENDERS_FAULT
         if is_hosts or verdict.fate is Fate.NOT_SENT:
-            others_work = reply.phase == "connect" and bool(self._asked)
+            others_work = reply.phase == "connect" and bool(self._round.asked)
             self._host.failed(str(reply) or verdict.why, others_work=others_work)
             log.warning("relay_failed", phase=reply.phase, code=reply.code, failures=self._host.failures)
         elif reply.phase == "rcpt":
@@ -161,21 +160,32 @@ class Drain:
     # The ledger
 
     def _record(self) -> None:
-        """Commit the round; only then do bodies go. A round that could not be committed stays, and is tried again."""
-        if self._round.is_empty or self._recorder.rests or (self._is_lingering() and not self._is_again):
+        """Have the next round committed, when none is on its way."""
+        self._take_written(wait=False)
+        if self._round and self._writing is None and not self._recorder.rests and not self._lingers():
+            one, self._round = self._round, recording.Round()
+            with self._kept(one):
+                self._writing = self._recorder.begin(one, again=self._is_again, on_trial=self._on_trial)
+            self._take_written(wait=False)
+
+    def _take_written(self, *, wait: bool = True) -> None:
+        """The round that was on its way is committed: only now do its bodies go."""
+        if self._writing is None:
             return
-        is_again, self._is_again, began = self._is_again, True, time.monotonic()
-        recorded = self._recorder.record(self._round, again=is_again, on_trial=self._on_trial)
-        self._commit_time = time.monotonic() - began
+        one = self._writing.round
+        with self._kept(one):
+            if not (wait or self._writing.is_over()):
+                return
+            recorded = self._writing.result()
+        self._writing = None
+        self._commit_time = recorded.seconds
         self._is_again, self._database_lost_at = False, None
-        ended, asked = len(self._round.ended), self._asked
-        self._asked, self._round = [], recording.Round()
-        if asked:
+        if one.asked:
             milestones.reached("intent.after_commit")
-        if ended:
+        if one.ended:
             milestones.reached("sent.after_commit")
-        granted = [parcel for parcel in asked if parcel.claim.row.id in recorded.granted]
-        denied = [parcel for parcel in asked if parcel.claim.row.id not in recorded.granted]
+        granted = [parcel for parcel in one.asked if parcel.claim.row.id in recorded.granted]
+        denied = [parcel for parcel in one.asked if parcel.claim.row.id not in recorded.granted]
         self._in_flight.difference_update(denied)
         self._courier.answer(granted, denied)
         self._host.took(recorded.states["sent"], is_busy=bool(self._drafts))
@@ -186,6 +196,15 @@ class Drain:
         self._let_go(recorded.stopped)
         self._tell_pace()
 
+    @contextlib.contextmanager
+    def _kept(self, one: recording.Round) -> Iterator[None]:
+        """A round that could not be committed stays, and is tried again together with what has come since."""
+        try:
+            yield
+        except UNREACHABLE:
+            self._writing, self._round, self._is_again = None, one + self._round, True
+            raise
+
     def _tell_pace(self) -> None:
         """Write down, once a second, whether somebody is to be served slower or faster."""
         if self._pace.has_news and time.monotonic() - self._paced_at >= _PACE_TIME:
@@ -193,16 +212,13 @@ class Drain:
                 self._pace.tell(connection)
             self._paced_at = time.monotonic()
 
-    def _is_lingering(self) -> bool:
-        waited = time.monotonic() - self._round_since
-        return waited < min(self._commit_time, _LINGER_MOST) and self._may_linger()
-
     def _beat(self) -> None:
         """Say that we live, and sweep: at each heartbeat, and when our hands have become empty."""
         if time.monotonic() - self._beat_at < self._settings.worker_heartbeat.total_seconds():
             is_idle = not (self._has_in_hand() or self._may_be_more)
             if not (is_idle and self._is_unswept):
                 return
+        self._take_written()
         with self._engine.begin() as connection:
             if not self._worker_id:
                 self._worker_id = workers.start(connection)
@@ -237,6 +253,7 @@ class Drain:
         return self._may_be_more and has_room and time.monotonic() >= self._rests_until
 
     def _claim(self) -> None:
+        self._take_written()
         kinds, most = composers.kinds(), self._pace.page(self._page)
         with self._engine.begin() as connection:
             if self._is_claim_in_doubt:
@@ -268,7 +285,8 @@ class Drain:
 
     def _hand_out(self) -> None:
         """Write what the couriers want next, and give it to them."""
-        for _ in range(self._courier.wants(self._host.connections) if self._drafts else 0):
+        # Asked even when there is nothing to write: what is to go again waits to hear that the host rests no longer.
+        for _ in range(self._courier.wants(self._host.connections)):
             if not self._drafts:
                 return
             try:
@@ -285,7 +303,7 @@ class Drain:
                 self._courier.carry(parcel)
 
     def _skip(self, claim: Claim, skipped: composers.Skipped) -> None:
-        if self._round.is_empty:
+        if not self._round:
             self._round_since = time.monotonic()
         self._settle(claim, Reply("compose", None, skipped.reason), Verdict(Fate.SKIPPED, skipped.reason))
         most = self._settings.breaker_unwritten
@@ -296,6 +314,7 @@ class Drain:
 
     def _stop(self, run_id: int, reason: str) -> None:
         """Pause a run for what we found, and give back what is in hand of it; a stream goes on."""
+        self._take_written()
         with self._engine.begin() as connection:
             is_paused = settling.pause(connection, run_id, reason)
             is_stopped = is_paused or bool(ledger.not_running(connection, [run_id]))
@@ -306,9 +325,10 @@ class Drain:
     # What is in hand
 
     def _has_in_hand(self) -> bool:
-        return bool(self._drafts or self._in_flight or not self._round.is_empty)
+        return bool(self._drafts or self._in_flight or self._round or self._writing)
 
     def _ids_in_hand(self) -> list[int]:
+        # No round is on its way when this is asked.
         flying = (parcel.claim.row.id for parcel in self._in_flight)
         return [*self._drafts.ids(), *(claim.row.id for claim, _ in self._round.ended), *flying]
 
@@ -359,7 +379,7 @@ class Drain:
 
     def _finish_flights(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while (self._in_flight or not self._round.is_empty) and time.monotonic() < deadline:
+        while (self._in_flight or self._round or self._writing) and time.monotonic() < deadline:
             try:
                 self._listen()
                 self._record()

@@ -4,7 +4,8 @@ import time
 
 from newsletter import settings
 
-_SPAN = 0.5  # seconds over which a rate is measured
+_SPAN, _CLIMBING_SPAN = 0.5, 0.2  # seconds over which a rate is measured: at first roughly, as it soon doubles
+_FIRST = 4  # connections to begin with
 _BETTER, _WORSE = 1.05, 0.9  # what tells more, or less, from as much on a shared machine
 _PROBE_AFTER = 5.0  # seconds after which a number of connections that held is tried again
 
@@ -21,9 +22,10 @@ class Host:
         self._most = self._settings.connections
         self._rests_until = 0.0
         self._is_proven = False
-        self._breadth = min(2, self._most)
+        self._breadth = min(_FIRST, self._most)
         self._before = (0, 0.0)  # the number of connections tried before, and what it gave
         self._is_worse = False
+        self._is_climbing = True
         self._holds_until = 0.0
         self._count, self._since = 0, time.monotonic()
         self.failures = 0
@@ -52,7 +54,7 @@ class Host:
             self._count, self._since = 0, now
             return
         self._count += count
-        if now - self._since >= _SPAN:
+        if now - self._since >= (_CLIMBING_SPAN if self._is_climbing else _SPAN):
             rate = self._count / (now - self._since)
             self._count, self._since = 0, now
             if now >= self._holds_until:
@@ -86,5 +88,5 @@ class Host:
             self._is_worse = True
             return
         self._breadth = before if self._is_worse and rate < gave * _WORSE else breadth
-        self._before, self._is_worse = (0, 0.0), False
+        self._before, self._is_worse, self._is_climbing = (0, 0.0), False, False
         self._holds_until = now + _PROBE_AFTER

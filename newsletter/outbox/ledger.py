@@ -7,17 +7,16 @@ is short: no network and no rendering in it. The moves are those of states.MESSA
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Boolean, Connection, column, select
 
 from newsletter import clock, settings
 from newsletter.outbox import composers, sql, workers
 from newsletter.outbox.models import Message, Run
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A message held by a worker, with what its composer needs."""
 
     worker_id: int
@@ -67,8 +66,12 @@ def claim(connection: Connection, worker_id: int, kinds: Sequence[str], *, after
         connection.execute(_REQUEUING[dialect], of_run)
         found = connection.execute(_CLAIMING[dialect], of_run).all()
         if found:
-            skipped = _skip_suppressed(connection, worker_id, {row.id for row in found})
-            claims = [_claim(worker_id, run, row) for row in sorted(found) if row.id not in skipped]
+            skipped = _skip_suppressed(connection, worker_id, [row.id for row in found if row.is_suppressed])
+            claims = [
+                Claim(worker_id, run.id, domain, composers.Row(message_id, run.kind, run.ref, *rest))
+                for message_id, is_suppressed, domain, *rest in sorted(found)
+                if not is_suppressed
+            ]
             is_on_trial = run.sampled < settings.current().breaker_sample or run.doubts_in_row > 0
             return Page(claims, len(skipped), run.is_stream, is_on_trial)
     return Page([])
@@ -94,8 +97,9 @@ def turn_back(connection: Connection, worker_id: int, ids: Sequence[int]) -> int
     """Give up claims whose body was not begun: suppressed ones are skipped, others queued; how many were skipped."""
     if not ids:
         return 0
-    skipped = _skip_suppressed(connection, worker_id, set(ids))
-    connection.execute(_UNCLAIM, {"worker": worker_id, "ids": list(ids)})
+    skipped = _skip_suppressed(connection, worker_id, ids)
+    dialect = connection.dialect.name
+    connection.execute(_UNCLAIM[dialect], {"worker": worker_id, "ids": sql.listed(dialect, ids)})
     return len(skipped)
 
 
@@ -136,32 +140,18 @@ def finish_runs(connection: Connection) -> list[int]:
     return list(connection.execute(_FINISH, {"now": now}).scalars())
 
 
-def _claim(worker_id: int, run: Any, row: Any) -> Claim:
-    return Claim(
-        worker_id,
-        run.id,
-        row.domain,
-        composers.Row(
-            id=row.id,
-            kind=run.kind,
-            run_ref=run.ref,
-            ref=row.ref,
-            recipient_id=row.recipient_id,
-            address=row.address,
-            message_id=row.message_id,
-            dated_at=row.dated_at,
-        ),
-    )
+def _skip_suppressed(connection: Connection, worker_id: int, ids: Sequence[int]) -> list[int]:
+    if not ids:
+        return []
+    dialect = connection.dialect.name
+    parameters = {"worker": worker_id, "ids": sql.listed(dialect, ids), "now": clock.now()}
+    return list(connection.execute(_SKIP_SUPPRESSED[dialect], parameters).scalars())
 
 
-def _skip_suppressed(connection: Connection, worker_id: int, ids: set[int]) -> set[int]:
-    parameters = {"worker": worker_id, "ids": list(ids), "now": clock.now()}
-    return set(connection.execute(_SKIP_SUPPRESSED, parameters).scalars())
-
-
-# Never written to, unless this is a confirmation that its reader asked for after a bounce.
+# Never written to, unless this is a confirmation that its reader asked for after a bounce. In a RETURNING SQLite does
+# not know that the key is text, and would read the whole index for each message.
 SUPPRESSED = """
-    EXISTS (SELECT 1 FROM suppression WHERE suppression.address = message.address_key
+    EXISTS (SELECT 1 FROM suppression WHERE suppression.address = CAST(message.address_key AS text)
             AND suppression.lifted_at IS NULL
             AND NOT (message.despite_bounce AND suppression.reason = 'hard_bounce'))
 """
@@ -182,12 +172,12 @@ _REQUEUE_DUE = """
     RETURNING id
 """
 
-# The Date header is set once: every attempt sends the same bytes.
+# The Date header is set once: every attempt sends the same bytes. What follows the domain is what composers.Row has.
 _CLAIM = """
     UPDATE message SET state = 'claimed', claimed_by = :worker, dated_at = coalesce(dated_at, :now)
     WHERE id {among}(SELECT id FROM message WHERE run_id = :run AND state = 'queued' AND due_at <= :now
                      ORDER BY id LIMIT :most {lock}){end}
-    RETURNING id, ref, recipient_id, address, domain, message_id, dated_at
+    RETURNING id, {suppressed}, domain, ref, recipient_id, address, message_id, dated_at
 """
 
 # On SQLite BEGIN IMMEDIATE has the database to itself: there is nobody to step aside for. PostgreSQL reads the whole
@@ -199,23 +189,31 @@ _PAGES = {
 _REQUEUING = {dialect: sql.statement(_REQUEUE_DUE, **words) for dialect, words in _PAGES.items()}
 _CLAIMED = (
     Message.id,
+    column("is_suppressed", Boolean),
+    Message.domain,
     Message.ref,
     Message.recipient_id,
     Message.address,
-    Message.domain,
     Message.message_id,
     Message.dated_at,
 )
-_CLAIMING = {dialect: sql.statement(_CLAIM, **words).columns(*_CLAIMED) for dialect, words in _PAGES.items()}
+_CLAIMING = {
+    dialect: sql.statement(_CLAIM, suppressed=SUPPRESSED, **words).columns(*_CLAIMED)
+    for dialect, words in _PAGES.items()
+}
 
-_SKIP_SUPPRESSED = sql.statement(
-    """
-    UPDATE message SET state = 'skipped', claimed_by = NULL, settled_at = :now, last_reply = 'suppressed'
-    WHERE id IN :ids AND state = 'claimed' AND claimed_by = :worker AND {suppressed}
-    RETURNING id
-    """,
-    suppressed=SUPPRESSED,
-)
+_SKIP_SUPPRESSED = {
+    dialect: sql.statement(
+        """
+        UPDATE message SET state = 'skipped', claimed_by = NULL, settled_at = :now, last_reply = 'suppressed'
+        WHERE id {among} AND state = 'claimed' AND claimed_by = :worker AND {suppressed}
+        RETURNING id
+        """,
+        among=among,
+        suppressed=SUPPRESSED,
+    )
+    for dialect, among in sql.AMONG.items()
+}
 
 INTEND = """
     UPDATE message SET state = 'sending'
@@ -234,10 +232,16 @@ _INTENDED = {
     for dialect, among in sql.AMONG.items()
 }
 
-_UNCLAIM = sql.statement("""
-    UPDATE message SET state = 'queued', claimed_by = NULL
-    WHERE id IN :ids AND state = 'claimed' AND claimed_by = :worker
-""")
+_UNCLAIM = {
+    dialect: sql.statement(
+        """
+        UPDATE message SET state = 'queued', claimed_by = NULL
+        WHERE id {among} AND state = 'claimed' AND claimed_by = :worker
+        """,
+        among=among,
+    )
+    for dialect, among in sql.AMONG.items()
+}
 
 _FORGETTING = {
     dialect: sql.statement(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from newsletter.outbox.composers import Wire
 from newsletter.outbox.ledger import Claim
@@ -38,15 +38,13 @@ class Parcel:
         return len(self.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """The next hop waits for this body: may it be written?"""
 
     parcel: Parcel
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """What came of a parcel."""
 
     parcel: Parcel
@@ -65,8 +63,8 @@ class Courier(Protocol):
     def carry(self, parcel: Parcel) -> None:
         """Take a parcel along; its question or its end comes from `listen`."""
 
-    def listen(self, seconds: float) -> list[Asked | Told]:
-        """What there is to say, waiting up to `seconds` for the first word."""
+    def listen(self, seconds: float, *, also: int | None = None) -> list[Asked | Told]:
+        """What there is to say, waiting up to `seconds` for the first word, or until the file `also` is readable."""
 
     def answer(self, granted: Iterable[Parcel], denied: Iterable[Parcel]) -> None:
         """Write the bodies that were granted; of a denied one nothing is heard again, and no dot is sent."""

@@ -4,6 +4,7 @@ import enum
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 # Phases of a delivery, in order. Until `dot` nothing has been handed over.
 OPENING = frozenset({"connect", "ehlo", "starttls", "auth"})
@@ -11,8 +12,7 @@ OPENING = frozenset({"connect", "ehlo", "starttls", "auth"})
 NONSENSE = 0  # the code of a reply that is none
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """What came back: the phase it came in, the code (None: the connection was lost or silent), words, RFC 3463 code.
 
     Phases: connect, ehlo, starttls, auth, mail, rcpt, data (also: lost before the last byte of the body was written),
@@ -56,8 +56,7 @@ class Fate(enum.StrEnum):
     UNCERTAIN = "uncertain"
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a reply means; `why` is for the person who reads it."""
 
     fate: Fate

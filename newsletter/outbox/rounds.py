@@ -5,61 +5,173 @@ It runs hundreds of times a second; through SQLAlchemy it cost three times as mu
 
 import json
 import re
-from collections.abc import Callable, Sequence
+import select
+from collections.abc import Sequence
 from datetime import UTC
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
+import psycopg
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from newsletter import clock
+from newsletter import clock, settings
 from newsletter.outbox import ledger, sql
 
 Sent = tuple[int, int, str]  # a message's id, the code and the words of the reply
+Trial = tuple[int, int]  # a run whose breakers still count, and how many of its messages are in the round as sent
 
 
-class Rounds:
-    """Writes rounds over one connection of its own."""
+class Written(NamedTuple):
+    """How many messages were marked as sent (those this worker no longer holds are left alone), and the ids of those
+    whose body may be written."""
+
+    sent: int
+    granted: set[int]
+
+
+class Rounds(Protocol):
+    """Writes rounds, one at a time, over a connection of its own: marks messages as sent and others as leaving, like
+    `ledger.intend`, and commits.
+
+    Each call raises OperationalError when the database does not say that it did so.
+    """
+
+    def __init__(self, engine: Engine) -> None: ...
+
+    @property
+    def fileno(self) -> int | None:
+        """Readable when a round that was begun may be over; None: it is over as soon as it was begun."""
+
+    def begin(self, worker_id: int, sent: Sequence[Sent], asked: Sequence[int], trials: Sequence[Trial] = ()) -> None:
+        """Send a round on its way."""
+
+    def is_over(self) -> bool:
+        """Whether `result` would not wait."""
+
+    def result(self) -> Written:
+        """Wait for the round that was begun."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+def of(engine: Engine) -> Rounds:
+    """The rounds of an engine's database."""
+    by: dict[str, type[Rounds]] = {"sqlite": _BySqlite, "postgresql": _ByPostgresql}
+    return by[engine.dialect.name](engine)
+
+
+class _BySqlite:
+    """SQLite works in our own thread: a round is written when it is begun."""
+
+    fileno: int | None = None
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
-        self._write: _Write = {"sqlite": _by_sqlite, "postgresql": _by_postgresql}[engine.dialect.name]
+        self._written = Written(0, set())
 
-    def write(self, worker_id: int, sent: Sequence[Sent], asked: Sequence[int]) -> tuple[int, set[int]]:
-        """Mark messages as sent and others as leaving, like `ledger.intend`, and commit.
-
-        Returns how many were marked as sent (those this worker no longer holds are left alone), and the ids whose body
-        may be written. Raises OperationalError when the database did not say that it did so.
-        """
+    def begin(self, worker_id: int, sent: Sequence[Sent], asked: Sequence[int], trials: Sequence[Trial] = ()) -> None:
         try:
-            connection = self._connection = self._connection or self._open()
-            return self._write(connection.connection.driver_connection, worker_id, sent, asked)
+            self._connection = self._connection or self._open()
+            self._written = _write(self._connection.connection.driver_connection, worker_id, sent, asked, trials)
         except self._engine.dialect.loaded_dbapi.Error as error:
             self.close()
             raise OperationalError("an ordinary round", None, error) from error
 
+    def is_over(self) -> bool:
+        return True
+
+    def result(self) -> Written:
+        return self._written
+
     def close(self) -> None:
-        """Give the connection back."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.invalidate()
-            connection.close()
+        _give_back(self._connection)
+        self._connection = None
 
     def _open(self) -> Connection:
         connection = self._engine.connect()
-        if connection.dialect.name == "postgresql":
-            # A single statement is a transaction of its own, in one round trip instead of three.
-            return connection.execution_options(isolation_level="AUTOCOMMIT")
         with connection.begin():
             """The engine's own begin makes sure that it may write."""
         return connection
 
 
-_Write = Callable[[Any, int, Sequence[Sent], Sequence[int]], tuple[int, set[int]]]
+class _ByPostgresql:
+    """The server works while we serve the connections: libpq's own functions, as psycopg would wait (psycopg.pq).
+
+    One prepared statement, outside a transaction block, is a transaction of its own: one round trip instead of three.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._libpq: PGconn | None = None
+
+    @property
+    def fileno(self) -> int | None:
+        return self._libpq.socket if self._libpq is not None else None
+
+    def begin(self, worker_id: int, sent: Sequence[Sent], asked: Sequence[int], trials: Sequence[Trial] = ()) -> None:
+        ids, codes, said = zip(*sent, strict=True) if sent else ((), (), ())
+        now = clock.now().isoformat()
+        runs, numbers = zip(*trials, strict=True) if trials else ((), ())
+        replies = _array(map(_quoted, said))
+        arrays = [_array(ids), _array(codes), replies, _array(asked), _array(runs), _array(numbers)]
+        values = [str(worker_id), now, str(settings.current().breaker_sample), *arrays]
+        try:
+            self._libpq = self._libpq or self._open()
+            self._libpq.send_query_prepared(_NAME, [value.encode() for value in values])
+            while self._libpq.flush():
+                _wait(self._libpq, select.POLLOUT)
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+
+    def is_over(self) -> bool:
+        try:
+            if self._libpq is not None:
+                self._libpq.consume_input()
+                return not self._libpq.is_busy()
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+        return True
+
+    def result(self) -> Written:
+        assert self._libpq is not None  # noqa: S101 - for the type checker: it was begun
+        while not self.is_over():
+            _wait(self._libpq, select.POLLIN)
+        try:
+            found = _only(self._libpq)
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+        sent, granted = found.get_value(0, 0), found.get_value(0, 1)
+        return Written(int(sent or 0), {int(each) for each in (granted or b"{}")[1:-1].split(b",") if each})
+
+    def close(self) -> None:
+        _give_back(self._connection)
+        self._connection = self._libpq = None
+
+    def _open(self) -> PGconn:
+        connection = self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+        prepared = driver.pgconn.prepare(_NAME, _SENT_AND_INTENDED.encode())
+        if prepared.status != ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(prepared)
+        return driver.pgconn
+
+    def _failed(self, error: psycopg.Error) -> OperationalError:
+        self.close()
+        return OperationalError("an ordinary round", None, error)
 
 
-def _by_sqlite(driver: Any, worker_id: int, sent: Sequence[Sent], asked: Sequence[int]) -> tuple[int, set[int]]:
+def _give_back(connection: Connection | None) -> None:
+    if connection is not None:
+        connection.invalidate()
+        connection.close()
+
+
+def _write(driver: Any, worker_id: int, sent: Sequence[Sent], asked: Sequence[int], trials: Sequence[Trial]) -> Written:
     now = clock.now().astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")  # as db.UtcDateTime stores it
     cursor = driver.cursor()
     cursor.execute("BEGIN IMMEDIATE")
@@ -68,6 +180,9 @@ def _by_sqlite(driver: Any, worker_id: int, sent: Sequence[Sent], asked: Sequenc
         if sent:
             rows = [(code, reply, now, message_id, worker_id) for message_id, code, reply in sent]
             count = cursor.executemany(_SENT, rows).rowcount
+        if trials:
+            most = settings.current().breaker_sample
+            cursor.executemany(_TRIED, [{"run": run, "number": number, "most": most} for run, number in trials])
         if asked:
             values = {"ids": json.dumps(asked), "worker": worker_id}
             granted = {row[0] for row in cursor.execute(_INTEND, values).fetchall()}
@@ -75,15 +190,34 @@ def _by_sqlite(driver: Any, worker_id: int, sent: Sequence[Sent], asked: Sequenc
     except BaseException:
         driver.rollback()
         raise
-    return count, granted
+    return Written(count, granted)
 
 
-def _by_postgresql(driver: Any, worker_id: int, sent: Sequence[Sent], asked: Sequence[int]) -> tuple[int, set[int]]:
-    ids, codes, said = [list(column) for column in zip(*sent, strict=True)] if sent else ([], [], [])
-    values = {"worker": worker_id, "sent": ids, "codes": codes, "said": said, "ids": list(asked), "now": clock.now()}
-    found = driver.execute(_SENT_AND_INTENDED, values, prepare=True).fetchall()
-    granted = {message_id for message_id, is_begun in found if is_begun}
-    return len(found) - len(granted), granted
+def _wait(libpq: PGconn, event: int) -> None:
+    waiting = select.poll()
+    waiting.register(libpq.socket, event)
+    waiting.poll()
+
+
+def _only(libpq: PGconn) -> PGresult:
+    """The one result of a statement; libpq ends each with None."""
+    found: PGresult | None = None
+    while (result := libpq.get_result()) is not None:
+        found = result
+    if found is None:
+        raise psycopg.OperationalError("the database said nothing")
+    if found.status != ExecStatus.TUPLES_OK:
+        raise psycopg.errors.error_from_result(found)
+    return found
+
+
+def _array(values: Any) -> str:
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _quoted(value: str) -> str:
+    """A text as an element of an array in text form (PostgreSQL 8.15.6)."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 _SENT = """
@@ -94,19 +228,33 @@ _SENT = """
 
 _INTEND = ledger.INTEND.format(among=sql.AMONG["sqlite"], suppressed=ledger.SUPPRESSED)
 
+# What settling.settle does to the breakers' figures when nothing was refused or lost.
+_TRYING = """
+    UPDATE run SET sampled = CASE WHEN is_stream THEN sampled ELSE sampled + {number} END, doubts_in_row = 0 {told}
+    WHERE run.id = {run} AND (doubts_in_row > 0 OR (NOT is_stream AND sampled < {most}))
+"""
+_TRIED = _TRYING.format(number=":number", told="", run=":run", most=":most")
+
+_NAME = b"ordinary_round"
+_PLACES = ("worker", "now", "most", "sent", "codes", "said", "ids", "runs", "numbers")
+
 # Ends and beginnings are different rows: that both see the same snapshot takes nothing away.
 _BOTH = """
     WITH ended AS (
         UPDATE message SET state = 'sent', claimed_by = NULL, attempts = attempts + 1, last_phase = 'dot',
-               last_code = told.code, last_reply = told.reply, settled_at = :now
+               last_code = told.code, last_reply = told.reply, settled_at = CAST(:now AS timestamptz)
         FROM unnest(CAST(:sent AS bigint[]), CAST(:codes AS int[]), CAST(:said AS text[])) AS told(id, code, reply)
-        WHERE message.id = told.id AND claimed_by = :worker AND state = 'sending'
+        WHERE message.id = told.id AND claimed_by = CAST(:worker AS int) AND state = 'sending'
         RETURNING message.id
-    ), begun AS ({begun})
-    SELECT id, false FROM ended UNION ALL SELECT id, true FROM begun
+    ), tried AS ({tried}), begun AS ({begun})
+    SELECT (SELECT count(*) FROM ended), (SELECT array_agg(id) FROM begun)
 """
+_TOLD = "FROM unnest(CAST(:runs AS int[]), CAST(:numbers AS int[])) AS told(run, number)"
 _SENT_AND_INTENDED = re.sub(
-    r":(\w+)",
-    r"%(\1)s",
-    _BOTH.format(begun=ledger.INTEND.format(among=sql.AMONG["postgresql"], suppressed=ledger.SUPPRESSED)),
+    r"(?<!:):(\w+)",
+    lambda found: f"${_PLACES.index(found[1]) + 1}",
+    _BOTH.format(
+        tried=_TRYING.format(number="told.number", told=_TOLD, run="told.run", most="CAST(:most AS int)"),
+        begun=ledger.INTEND.format(among=sql.AMONG["postgresql"], suppressed=ledger.SUPPRESSED),
+    ),
 )

@@ -18,8 +18,7 @@ from newsletter.outbox.replies import OPENING, Fate, Reply, Verdict
 HOST_PHASES = OPENING | {"mail"}
 
 
-@dataclass(frozen=True)
-class Settlement:
+class Settlement(NamedTuple):
     """One attempt's end. `is_ours` marks a doubt we made ourselves, by stopping: no breaker counts it."""
 
     message_id: int

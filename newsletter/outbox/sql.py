@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, TextClause, bindparam, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    TextClause,
+    bindparam,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.orm import InstrumentedAttribute
 
 from newsletter import clock
 from newsletter.db import UtcDateTime
@@ -28,6 +40,14 @@ def listed(dialect: str, ids: Sequence[int]) -> Any:
     return json.dumps(list(ids)) if dialect == "sqlite" else list(ids)
 
 
+def among(dialect: str, key: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """The same in a statement that is composed: whether a key is among `ids`, to be given as `listed`."""
+    if dialect == "sqlite":
+        return key.in_(text("SELECT value FROM json_each(:ids)"))
+    listed: ColumnElement[bool] = key == func.any(bindparam("ids", type_=ARRAY(BigInteger)))
+    return listed
+
+
 def statement(written: str, **fragments: str) -> TextClause:
     """An executable statement: `:ids`, `:workers`, `:kinds` take lists, `:now` and `:limit_at` instants.
 
@@ -41,8 +61,13 @@ def statement(written: str, **fragments: str) -> TextClause:
     return text(written).bindparams(*lists, *times)
 
 
+def database_now(connection: Connection) -> Any:
+    """A value to be written: the time by the one clock all workers share, PostgreSQL's; SQLite has a single machine,
+    whose clock is ours."""
+    return func.clock_timestamp(type_=UtcDateTime()) if connection.dialect.name == "postgresql" else clock.now()
+
+
 def database_time(connection: Connection) -> datetime:
-    """The one clock all workers share: PostgreSQL's; SQLite has a single machine, whose clock is ours."""
-    if connection.dialect.name == "postgresql":
-        return connection.execute(select(func.clock_timestamp(type_=UtcDateTime()))).scalar_one()
-    return clock.now()
+    """The time by that clock."""
+    now = database_now(connection)
+    return now if isinstance(now, datetime) else connection.execute(select(now)).scalar_one()

@@ -28,7 +28,7 @@ def start(connection: Connection) -> int:
 def heartbeat(connection: Connection, worker_id: int) -> None:
     """Say that a worker lives; raises WorkerDead when it was given up."""
     beat = update(Worker).where(Worker.id == worker_id, Worker.ended_at.is_(None))
-    if connection.execute(beat.values(heartbeat_at=sql.database_time(connection))).rowcount == 0:
+    if connection.execute(beat.values(heartbeat_at=sql.database_now(connection))).rowcount == 0:
         raise WorkerDead
 
 

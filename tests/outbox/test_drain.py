@@ -10,8 +10,9 @@ import sqlalchemy
 from newsletter import db, errors
 from newsletter.outbox import composers, queue, suppression
 from newsletter.outbox.models import MessageState, Policy, RunState, SuppressionReason
+from newsletter.outbox.parcels import Asked, Told
 from newsletter.outbox.replies import Reply
-from newsletter.outbox.transports import memory
+from newsletter.outbox.transports import direct, memory
 from tests.conftest import both_engines
 from tests.outbox.conftest import compose
 
@@ -342,3 +343,30 @@ def _suppress_elsewhere(office, address: str) -> None:
         "INSERT INTO suppression (address, digest, reason, note, created_at) "
         f"VALUES ('{address}', 'x', 'complaint', '', '2026-11-01 00:00:00.000000')",
     )
+
+
+class _Patient(direct.Courier):
+    """Has something to offer again, as after a connection that closed in its turn, while the host rests for a while."""
+
+    def __init__(self, place: direct.Place, rest: int) -> None:
+        super().__init__(place)
+        self._rest = rest
+
+    def wants(self, connections: int) -> int:
+        self._rest -= bool(self._parcels)
+        return super().wants(connections)
+
+    def listen(self, seconds: float, *, also: int | None = None) -> list[Asked | Told]:
+        return [] if self._parcels and self._rest > 0 else super().listen(seconds, also=also)
+
+
+def test_what_is_to_go_again_leaves_although_nothing_else_is_due(post_office):
+    post_office.plan(1)
+    transport = memory.Transport()
+    transport.courier = lambda: _Patient(transport, rest=3)
+    stop = threading.Event()
+    deadline = threading.Timer(20, stop.set)
+    deadline.start()
+    assert post_office.drainer(transport).run(until_empty=True, stop=stop) == {"sent": 1}
+    assert not stop.is_set()
+    deadline.cancel()

@@ -6,10 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter import clock, db
-from newsletter.outbox import doubts, ledger, queue, settling, states, throttle, workers
+from newsletter.outbox import doubts, ledger, queue, rounds, settling, states, throttle, workers
 from newsletter.outbox.models import Message, MessageState, Run
 from newsletter.outbox.replies import Fate, Reply, Verdict
-from newsletter.outbox.rounds import Rounds
 from tests.conftest import both_engines
 
 ENDS = frozenset(MessageState) - states.OPEN
@@ -113,10 +112,12 @@ def test_the_engine_moves_no_message_where_the_table_forbids(post_office, held, 
 @both_engines
 def test_an_ordinary_round_moves_no_message_where_the_table_forbids(post_office, held):
     _run_id, worker_id, ids = held
-    rounds = Rounds(post_office.engine)
-    count, granted = rounds.write(worker_id, [(each, 250, "ok") for each in ids], ids)
-    rounds.close()
+    writer = rounds.of(post_office.engine)
+    writer.begin(worker_id, [(each, 250, 'say "ok", \\ and {é}') for each in ids], ids)
+    count, granted = writer.result()
+    writer.close()
     assert (count, len(granted)) == (1, 1)
+    assert [each.last_reply for each in post_office.messages() if each.last_reply] == ['say "ok", \\ and {é}']
     _assert_allowed_to_the_engine(_moves(post_office))
 
 

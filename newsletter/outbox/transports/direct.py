@@ -1,6 +1,6 @@
 """A courier for next hops that answer at once, in the caller's thread: a folder, a list."""
 
-import time
+import select
 from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
@@ -38,11 +38,11 @@ class Courier:
     def carry(self, parcel: Parcel) -> None:
         self._parcels.append(parcel)
 
-    def listen(self, seconds: float) -> list[Asked | Told]:
+    def listen(self, seconds: float, *, also: int | None = None) -> list[Asked | Told]:
         if self._asked is None and self._parcels:
             self._offer(self._parcels.popleft())
         if not self._news:
-            time.sleep(seconds)
+            select.select([] if also is None else [also], [], [], seconds)
         news, self._news = self._news, []
         return news
 
