@@ -27,8 +27,8 @@ log = structlog.get_logger()
 
 _PAGE_TIME = 1.0  # a page leaves in about this many seconds: a confirmation waits no longer behind an issue
 _PACE_TIME = 1.0  # seconds between two words to the limits all workers share
-_LINGER_MOST = 0.002
-_SHARE = 0.75
+_LINGER_MOST = 0.002  # seconds: a slow disk is no reason to dawdle
+_SHARE = 0.75  # of the connections at work are worth a commit, which costs about as much for one as for twenty
 _DATABASE_PATIENCE = 30.0  # seconds without a database that end `until_empty`
 _CUT_TIME = 3.0  # seconds that cut connections have to tell so
 
@@ -147,11 +147,15 @@ class Drain:
     def _judge_host(self, reply: Reply, verdict: Verdict) -> None:
         is_hosts = reply.phase in settling.HOST_PHASES and verdict.fate is Fate.SENDERS_FAULT
         if is_hosts or verdict.fate is Fate.NOT_SENT:
-            others_work = reply.phase == "connect" and bool(self._round.asked)
+            others_work = reply.phase == "connect" and self._is_anybody_asking()
             self._host.failed(str(reply) or verdict.why, others_work=others_work)
             log.warning("relay_failed", phase=reply.phase, code=reply.code, failures=self._host.failures)
         elif reply.phase == "rcpt":
             self._host.reached()
+
+    def _is_anybody_asking(self) -> bool:
+        """Whether a connection waits for leave to hand a body over."""
+        return bool(self._round.asked or (self._writing and self._writing.round.asked))
 
     def _settle(self, claim: Claim, reply: Reply, verdict: Verdict) -> None:
         settlement = settling.Settlement(claim.row.id, claim.run_id, reply, verdict, is_ours=self._is_cut)
