@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 
 from newsletter import clock, db, errors
 from newsletter.cli.answers import Answer, add
-from newsletter.cli.progress import Line
+from newsletter.cli.progress import Line, pause_after
 from newsletter.issues import composing, lifecycle, planning, progress
 from newsletter.issues.models import Issue
 from newsletter.publication import newsletters
@@ -149,13 +149,14 @@ def _wait(issue_id: int) -> None:
     """Say how far the issue is, read from the database, until it goes on no longer."""
     line, is_over = Line(), False
     while not is_over:
+        began = time.monotonic()
         with db.reading():
             db.session.rollback()
             found = progress.status(_get(issue_id))
             db.session.rollback()
         is_over = found["state"] in ("sent", "paused", "cancelled")
         line.show(f"Issue {issue_id}", found, is_last=is_over)
-        time.sleep(0 if is_over else 0.3)
+        time.sleep(0 if is_over else pause_after(time.monotonic() - began, least=0.3))
     line.end()
 
 

@@ -73,6 +73,11 @@ def sentence(what: str, figures: Figures, *, bar: bool = False) -> str:
     return f"{what}:{drawn} {', '.join(parts)}; {counts or 'no messages'}"
 
 
+def pause_after(took: float, *, least: float) -> float:
+    """Seconds to wait after a look at the database that took so long."""
+    return max(least, took / _SHARE)
+
+
 @contextmanager
 def shown_beside(*, always: bool) -> Iterator[None]:
     """While this block works the outbox, say how far the issues are; unless `always`, on a terminal only."""
@@ -96,7 +101,7 @@ def _watch(app: Flask, done: threading.Event) -> None:
         while not done.wait(pause):
             began = time.monotonic()
             _say(line, look)
-            pause = max(line.pause, (time.monotonic() - began) / _SHARE)
+            pause = pause_after(time.monotonic() - began, least=line.pause)
         _say(line, look, is_last=True)
     line.end()
 
