@@ -1,12 +1,8 @@
 """The desk in a real browser: accessible, narrow, light to load, and nothing typed is lost."""
 
-import threading
-from collections.abc import Iterator
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, Page
 
 from newsletter import db
 from newsletter.staff.models import Role
@@ -19,16 +15,8 @@ LOOKS = [("light", 1280), ("dark", 1280), ("light", 320), ("dark", 320)]
 PAGE_BYTES = 200_000
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=needed.chromium(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def address(app, room) -> Iterator[str]:
+def address(app, room, serve) -> str:
     """The desk of a small magazine with an issue in every shown state, served on a port of its own."""
     desk.magazine()
     for number, state in enumerate(("cancelled", "sent", "sending")):
@@ -37,13 +25,7 @@ def address(app, room) -> Iterator[str]:
     desk.issue("daily", "scheduled")
     desk.issue("weekly")
     db.session.commit()
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(timeout=20)
-    server.server_close()
+    return serve(app)
 
 
 def _open(browser: Browser, address: str, client, *, scheme: str = "light", width: int = 1280) -> Page:

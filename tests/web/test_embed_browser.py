@@ -1,12 +1,8 @@
 """The box on a magazine's own page: another site, with and without script, framed and pasted."""
 
-import threading
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
-from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from newsletter import db
@@ -20,32 +16,14 @@ from tests.web import desk
 pytestmark = pytest.mark.skipif(needed.chromium() is None, reason=needed.CHROMIUM)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=needed.chromium(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-def _serve(application) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(timeout=20)
-    server.server_close()
-
-
 @pytest.fixture
-def ours(app, room, monkeypatch) -> Iterator[str]:
+def ours(app, room, serve) -> str:
     magazine.found()
-    yield from _serve(app)
+    return serve(app)
 
 
 @pytest.fixture
-def theirs(ours, client) -> Iterator[str]:
+def theirs(ours, client, serve) -> str:
     """A magazine's page on another site, with the snippets an editor copied from the desk."""
     desk.log_in(client, Role.WRITER)
     page = client.get("/admin/box?topic=music").text
@@ -59,9 +37,8 @@ def theirs(ours, client) -> Iterator[str]:
     def show(request: Request) -> Response:
         return Response(body, mimetype="text/html")
 
-    for address in _serve(show):
-        # Another name is another site to the browser.
-        yield address.replace("127.0.0.1", "localhost")
+    # Another name is another site to the browser.
+    return serve(show).replace("127.0.0.1", "localhost")
 
 
 def test_the_frame_is_as_tall_as_the_box_and_a_reader_signs_up_inside_it(browser, ours, theirs):

@@ -3,16 +3,12 @@
 import email
 import email.policy
 import re
-import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 import sqlalchemy
 import time_machine
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, sync_playwright
-from werkzeug.serving import make_server
 
 from newsletter import clock, db
 from newsletter.audience import letters, reader_links, signup
@@ -42,16 +38,8 @@ LOOKS = [
 SENTENCES = {"de": "Ich stimme {terms} zu, {privacy} gelesen.", "ar": "أوافق على {terms} و {privacy}."}
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=needed.chromium(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def address(app, room) -> Iterator[str]:
+def address(app, room, serve) -> str:
     magazine.found()
     for code, sentence in SENTENCES.items():
         legal.word_consent(sentence, code)
@@ -66,13 +54,7 @@ def address(app, room) -> Iterator[str]:
     issue_id = issue.id
     db.session.commit()
     planning.release(issue_id)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(timeout=20)
-    server.server_close()
+    return serve(app)
 
 
 @pytest.fixture

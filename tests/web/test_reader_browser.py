@@ -1,14 +1,12 @@
 """Readers' journeys in a real browser, on a telephone and a desk, in light and dark: accessible at every step."""
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Page, expect
 
 from newsletter import clock, db
 from newsletter.audience import asking, consent, fresh_links, reader_links
@@ -30,24 +28,10 @@ LOOKS = [
 ANA = "ana@readers.example"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=needed.chromium(), args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def address(app, room) -> Iterator[str]:
+def address(app, room, serve) -> str:
     magazine.found()
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(timeout=20)
-    server.server_close()
+    return serve(app)
 
 
 @pytest.fixture(params=LOOKS, ids="{0[0]}-{0[1]}".format)
