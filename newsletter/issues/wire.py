@@ -4,9 +4,10 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, text
 
 from newsletter import clock, db, errors, settings
 from newsletter.audience import asking, reader_links
@@ -22,8 +23,6 @@ UNSUBSCRIBED = Skipped("unsubscribed")
 PAUSED = Skipped("paused")
 TERMS = Skipped("new terms not agreed")
 DELETED = Skipped("the issue was deleted")
-
-_GONE = (None, False, False)
 
 log = structlog.get_logger()
 
@@ -47,9 +46,20 @@ _STANDINGS = {
         )
         .exists(),
         asking.is_unanswered(bindparam("now")),
-    ).where(sql.among(dialect, Subscriber.id))
-    for dialect in sql.AMONG
+    ).where(text(f"{Subscriber.__tablename__}.id {among}"))
+    for dialect, among in sql.AMONG.items()
 }
+
+
+class _Standing(NamedTuple):
+    """Until when a reader pauses, whether they read this newsletter, whether they have new terms to agree to."""
+
+    paused_until: datetime | None
+    reads: bool
+    waits_for_terms: bool
+
+
+_GONE = _Standing(None, False, False)
 
 
 @dataclass(frozen=True)
@@ -84,28 +94,27 @@ def compose(rows: Sequence[Row]) -> Sequence[Draft | Skipped]:
 
 def _standings(
     connection: Connection, readers: Sequence[int], newsletter_id: int, now: datetime
-) -> dict[int, tuple[datetime | None, bool, bool]]:
-    """Until when each reader pauses, whether they read this newsletter, whether they have new terms to agree to."""
+) -> dict[int, _Standing]:
     dialect = connection.dialect.name
     values = {"ids": sql.listed(dialect, readers), "newsletter": newsletter_id, "now": now}
     found = connection.execute(_STANDINGS[dialect], values)
-    return {reader: (paused_until, reads, waits) for reader, paused_until, reads, waits in found}
+    return {reader: _Standing(paused_until, reads, waits) for reader, paused_until, reads, waits in found}
 
 
 def _draft(
     row: Row,
-    standings: Mapping[int, tuple[datetime | None, bool, bool]],
+    standings: Mapping[int, _Standing],
     letters: Mapping[int | None, _Letter | None],
     now: datetime,
 ) -> Draft | Skipped:
     if row.ref not in letters:
         return DELETED
-    paused_until, reads, waits_for_terms = standings.get(row.recipient_id, _GONE)
-    if not reads:
+    standing = standings.get(row.recipient_id, _GONE)
+    if not standing.reads:
         return UNSUBSCRIBED
-    if paused_until and paused_until > now:
+    if standing.paused_until and standing.paused_until > now:
         return PAUSED
-    if waits_for_terms:
+    if standing.waits_for_terms:
         return TERMS
     return functools.partial(_filled, row, letters[row.ref])
 

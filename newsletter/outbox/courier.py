@@ -58,9 +58,6 @@ class _Connection:
         return self.opened is not None and not self.parcels and self.dialogue.is_free
 
 
-_ALSO = _Connection()  # stands in the selector for what our caller waits for beside us
-
-
 class Courier:
     """Carries parcels over connections that `open_connection` makes; see parcels.Courier for the promises."""
 
@@ -82,7 +79,7 @@ class Courier:
         self._opened: queue.SimpleQueue[tuple[_Connection, Opened | Reply]] = queue.SimpleQueue()
         self._bell, self._ringer = socket.socketpair()
         self._bell.setblocking(False)
-        self._selector.register(self._bell, _READ, None)
+        self._selector.register(self._bell, _READ, self._take_opened)
 
     def wants(self, connections: int) -> int:
         self._most = connections
@@ -104,7 +101,7 @@ class Courier:
         self._is_called = False
         until = time.monotonic() + (0.0 if self._news else seconds)
         if also is not None:
-            self._selector.register(also, _READ, _ALSO)
+            self._selector.register(also, _READ, self._be_called)
         try:
             while True:
                 self._take_turn(max(0.0, until - time.monotonic()))
@@ -168,10 +165,10 @@ class Courier:
         for each in self._connections:
             if each.is_leaving:
                 continue
-            staying += 1
-            if not each.parcels and each.opened is not None and each.dialogue.is_free:
+            if each.is_idle:
                 return each
-            if best is None or (best.parcels and len(each.parcels) < len(best.parcels)):
+            staying += 1
+            if best is None or len(each.parcels) < len(best.parcels):
                 best = each
         return self._begin() if best is None or staying < self._most else best
 
@@ -286,11 +283,10 @@ class Courier:
 
     def _take_turn(self, seconds: float) -> None:
         for key, mask in self._selector.select(seconds):
-            connection: _Connection | None = key.data
-            if connection is None:
-                self._take_opened()
-            elif connection is _ALSO:
-                self._is_called = True
+            connection = key.data
+            if not isinstance(connection, _Connection):
+                # Nobody's connection: the bell, or what our caller waits for beside us.
+                connection()
             elif mask & _READ:
                 self._read(connection)
             else:
@@ -299,6 +295,9 @@ class Courier:
         if now - self._looked_at >= _CLOCK:
             self._looked_at = now
             self._look_at_the_clock(now)
+
+    def _be_called(self) -> None:
+        self._is_called = True
 
     def _read(self, connection: _Connection) -> None:
         assert connection.opened is not None  # noqa: S101 - for the type checker: it is registered

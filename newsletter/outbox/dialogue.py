@@ -170,10 +170,9 @@ class Dialogue:
                 _TAKING[expected.phase](self, expected.transaction, usual, events)
                 return
         if not (digits.isdigit() and digits[0] in b"2345" and separator in (b" ", b"-", b"")):
-            events += self._broken(replies.NONSENSE, line.decode("utf-8", "replace").replace("\0", ""))
+            events += self._broken(replies.NONSENSE, replies.words(line))
             return
-        # A NUL, which PostgreSQL keeps in no text, has no business in a reply either.
-        self._lines.append(line[4:].decode("utf-8", "replace").replace("\0", ""))
+        self._lines.append(replies.words(line[4:]))
         if separator == b"-":
             if len(self._lines) > _LINE_MOST:
                 events += self._broken(replies.NONSENSE, "the mail server's answer has no end")

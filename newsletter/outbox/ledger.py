@@ -202,18 +202,14 @@ _CLAIMING = {
     for dialect, words in _PAGES.items()
 }
 
-_SKIP_SUPPRESSED = {
-    dialect: sql.statement(
-        """
-        UPDATE message SET state = 'skipped', claimed_by = NULL, settled_at = :now, last_reply = 'suppressed'
-        WHERE id {among} AND state = 'claimed' AND claimed_by = :worker AND {suppressed}
-        RETURNING id
-        """,
-        among=among,
-        suppressed=SUPPRESSED,
-    )
-    for dialect, among in sql.AMONG.items()
-}
+_SKIP_SUPPRESSED = sql.statements(
+    """
+    UPDATE message SET state = 'skipped', claimed_by = NULL, settled_at = :now, last_reply = 'suppressed'
+    WHERE id {among} AND state = 'claimed' AND claimed_by = :worker AND {suppressed}
+    RETURNING id
+    """,
+    suppressed=SUPPRESSED,
+)
 
 INTEND = """
     UPDATE message SET state = 'sending'
@@ -222,37 +218,18 @@ INTEND = """
       AND NOT {suppressed}
     RETURNING id
 """
-_INTENDING = {
-    dialect: sql.statement(INTEND, among=among, suppressed=SUPPRESSED) for dialect, among in sql.AMONG.items()
-}
-_INTENDED = {
-    dialect: sql.statement(
-        "SELECT id FROM message WHERE id {among} AND state = 'sending' AND claimed_by = :worker", among=among
-    )
-    for dialect, among in sql.AMONG.items()
-}
+_INTENDING = sql.statements(INTEND, suppressed=SUPPRESSED)
+_INTENDED = sql.statements("SELECT id FROM message WHERE id {among} AND state = 'sending' AND claimed_by = :worker")
 
-_UNCLAIM = {
-    dialect: sql.statement(
-        """
-        UPDATE message SET state = 'queued', claimed_by = NULL
-        WHERE id {among} AND state = 'claimed' AND claimed_by = :worker
-        """,
-        among=among,
-    )
-    for dialect, among in sql.AMONG.items()
-}
+_UNCLAIM = sql.statements("""
+    UPDATE message SET state = 'queued', claimed_by = NULL
+    WHERE id {among} AND state = 'claimed' AND claimed_by = :worker
+""")
 
-_FORGETTING = {
-    dialect: sql.statement(
-        """
-        UPDATE message SET state = 'queued', claimed_by = NULL
-        WHERE claimed_by = :worker AND state = 'claimed' AND NOT (id {among})
-        """,
-        among=among,
-    )
-    for dialect, among in sql.AMONG.items()
-}
+_FORGETTING = sql.statements("""
+    UPDATE message SET state = 'queued', claimed_by = NULL
+    WHERE claimed_by = :worker AND state = 'claimed' AND NOT (id {among})
+""")
 
 _EXPIRE = sql.statement("""
     UPDATE message SET state = 'expired', settled_at = :now

@@ -75,6 +75,11 @@ def classify(reply: Reply) -> Verdict:
     return next(row.verdict for row in _TABLE if row.fits(reply))
 
 
+def words(said: bytes | str) -> str:
+    """What a server said, without any NUL: PostgreSQL keeps none in a text."""
+    return (said.decode("utf-8", "replace") if isinstance(said, bytes) else said).replace("\0", "")
+
+
 def enhanced_of(text: str) -> str:
     """The enhanced status code a reply's text begins with (RFC 2034), or ""."""
     found = _ENHANCED.match(text)

@@ -10,19 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    BindParameter,
-    ColumnElement,
-    Connection,
-    TextClause,
-    bindparam,
-    func,
-    select,
-    text,
-)
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import BindParameter, Connection, TextClause, bindparam, func, select, text
 
 from newsletter import clock
 from newsletter.db import UtcDateTime
@@ -40,14 +28,6 @@ def listed(dialect: str, ids: Sequence[int]) -> Any:
     return json.dumps(list(ids)) if dialect == "sqlite" else list(ids)
 
 
-def among(dialect: str, key: InstrumentedAttribute[int]) -> ColumnElement[bool]:
-    """The same in a statement that is composed: whether a key is among `ids`, to be given as `listed`."""
-    if dialect == "sqlite":
-        return key.in_(text("SELECT value FROM json_each(:ids)"))
-    listed: ColumnElement[bool] = key == func.any(bindparam("ids", type_=ARRAY(BigInteger)))
-    return listed
-
-
 def statement(written: str, **fragments: str) -> TextClause:
     """An executable statement: `:ids`, `:workers`, `:kinds` take lists, `:now` and `:limit_at` instants.
 
@@ -59,6 +39,11 @@ def statement(written: str, **fragments: str) -> TextClause:
     lists: list[BindParameter[Any]] = [bindparam(name, expanding=True) for name in sorted(expanding)]
     times: list[BindParameter[Any]] = [bindparam(name, type_=UtcDateTime()) for name in sorted(names & _TIMES)]
     return text(written).bindparams(*lists, *times)
+
+
+def statements(written: str, **fragments: str) -> dict[str, TextClause]:
+    """`statement` for each dialect; {among} in it stands for AMONG."""
+    return {dialect: statement(written, among=among, **fragments) for dialect, among in AMONG.items()}
 
 
 def database_now(connection: Connection) -> Any:

@@ -34,7 +34,7 @@ def heartbeat(connection: Connection, worker_id: int) -> None:
 
 def end(connection: Connection, worker_id: int) -> None:
     """Say that a worker ended: what it had only claimed goes back, what it was sending follows the run's policy."""
-    connection.execute(update(Worker).where(Worker.id == worker_id).values(ended_at=sql.database_time(connection)))
+    connection.execute(update(Worker).where(Worker.id == worker_id).values(ended_at=sql.database_now(connection)))
     _give_back(connection, [worker_id])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from newsletter import settings
-from newsletter.outbox.replies import Reply, enhanced_of
+from newsletter.outbox.replies import Reply, enhanced_of, words
 from newsletter.outbox.transports import deadline
 
 
@@ -156,7 +156,7 @@ class _Opening:
 
 
 def _words(said: bytes | str) -> str:
-    return " ".join((said.decode("utf-8", "replace") if isinstance(said, bytes) else said).split())
+    return " ".join(words(said).split())
 
 
 def _failure(error: OSError) -> str:
