@@ -144,6 +144,7 @@ class Settings:
     connections: int = _row(16, "most SMTP connections of one worker; how many serve best is found by trying")
     pipelining: bool = _row(True, "whether commands leave together where the mail server offers it (RFC 2920)")
     claim_page: int = _row(500, "most messages a worker claims at once; about a second's worth is taken")
+    garbage_objects: int = _row(50_000, "objects a worker makes before it looks for garbage among them")
     sweep_page: int = _row(5000, "most messages cancelled or given up in one transaction")
     press_bytes: int = _row(
         16_000_000, "pressed editions a worker keeps in memory, some 400 of 40 KB; others are read again"

@@ -22,7 +22,7 @@ from newsletter.outbox.replies import Reply
 from newsletter.outbox.transports.opening import Opened
 
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-_CHUNK = 65_536
+_CHUNK = 4_096  # bytes: replies are short, and a larger buffer is made and thrown away for each
 # A digest and the envelope behind it leave in one call.
 _SEND_BUFFER = 262_144
 _LEAVE_TIME = 1.0  # seconds a server has to answer QUIT
