@@ -112,7 +112,8 @@ def _carries(topic: Topic) -> ColumnElement[bool]:
 
 
 def _corrected(issue: Issue) -> tuple[Content, datetime | None]:
-    content = freezing.content(issue)
+    # Its newsletter is public now, whatever it was when the issue was approved.
+    content = dataclasses.replace(freezing.content(issue), is_public=True)
     ids = [story.id for story in (*content.stories, *content.evergreens)]
     withdrawn = dict(
         db.session.execute(

@@ -37,7 +37,8 @@ def view(content: Content, selection: Selection, *, dated_at: datetime, why: str
             _story(story, topics.get(next(iter(story.topic_ids), 0), ""), story.small)
             for story in (stories[story_id] for story_id in selection.read_next_ids)
         ),
-        web_url=links.web_issue(content.slug, content.number),
+        # An issue of a private newsletter has no page.
+        web_url=links.web_issue(content.slug, content.number) if content.is_public else "",
         why=why,
         postal_address=settings.current().postal_address,
         new_texts=tuple(digest.Text(text.title, text.on, text.url) for text in content.new_texts),
@@ -56,6 +57,7 @@ def _section(
     content: Content, section: Section, lead_id: int | None, stories: dict[int, FrozenStory]
 ) -> digest.Section:
     topic = next(each for each in content.sections if each.id == section.topic_id)
+    more = section.more if content.is_public else 0
     return digest.Section(
         name=topic.name,
         # The lead stands above the sections and is not told twice.
@@ -64,8 +66,8 @@ def _section(
             for story_id in section.story_ids
             if story_id != lead_id
         ),
-        more=section.more,
-        more_url=links.web_issue(content.slug, content.number, topic.slug) if section.more else "",
+        more=more,
+        more_url=links.web_issue(content.slug, content.number, topic.slug) if more else "",
         slug=topic.slug,
     )
 

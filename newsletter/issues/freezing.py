@@ -86,6 +86,7 @@ class Content:
     stories: tuple[FrozenStory, ...]  # in issue order
     evergreens: tuple[FrozenStory, ...]
     new_texts: tuple[FrozenText, ...] = ()
+    is_public: bool = True  # has a page that anybody may read
 
 
 def freeze(issue: Issue) -> None:
@@ -129,6 +130,7 @@ def _present(issue: Issue) -> Content:
         stories=stories,
         evergreens=tuple(_story(each) for each in evergreens),
         new_texts=_new_texts(issue),
+        is_public=newsletter.is_public,
     )
 
 

@@ -71,7 +71,7 @@ class Digest:
     lead: Story | None
     sections: Sequence[Section]
     read_next: Sequence[Story]
-    web_url: str
+    web_url: str  # empty: there is no page of it
     # A sentence of ours, best with slots.ADDRESS in it.
     why: str
     postal_address: str

@@ -208,6 +208,27 @@ def test_the_web_issue_has_every_story_and_nothing_personal(sent):
     assert archive.latest(issue.newsletter) is issue
 
 
+@pytest.mark.parametrize("is_public", [True, False])
+def test_a_mail_links_to_the_web_issue_exactly_where_there_is_one(room, time, is_public):
+    settings.use(dataclasses.replace(settings.current(), section_size=2))
+    magazine()
+    daily = newsletter(carries=("music",), is_public=is_public)
+    for _ in range(5):
+        article("music")
+    reader("music", of=daily)
+    issue = composing.compose(daily)
+    lifecycle.approve(issue, actor="ed")
+    db.session.commit()
+    planning.release(issue.id)
+    [found] = composed(row(issue))
+    for kind in ("plain", "html"):
+        body = parsed(found.content).get_body((kind,)).get_content()
+        assert [words in body for words in ("View in browser", "More in Music (3)", "/archive/")] == [is_public] * 3
+    issue.newsletter.is_public = True  # from now on it has a page, and that says where it is
+    db.session.flush()
+    assert archive.published(archive.find("daily", 1)).view.web_url.endswith("/archive/daily/1")
+
+
 def test_a_newsletter_that_is_not_public_is_not_in_the_archive(sent):
     issue, _ = sent
     issue.newsletter.is_public = False
