@@ -156,7 +156,7 @@ HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
     "'><svg/onload=alert(1)>",
-    "{{7*7}}{% raw %}${7*7}",
+    "{{1337*7331}}{% raw %}${1337*7331}",
     "]]><!--<![endif]-->",
     "</title></style><script>alert(1)</script>",
     "&lt;script&gt; & &amp;",
@@ -183,7 +183,7 @@ def test_words_from_outside_are_words(text):
         outline = Outline(document)
         assert not {tag for tag, _ in outline.tags} & {"script", "svg"}
         assert not [name for _, attributes in outline.tags for name in attributes if name.startswith("on")]
-        assert "49" not in outline.text
+        assert "9801547" not in outline.text  # a product that no date and no number of ours can be
         assert outline.text.count(text) >= 6
         assert "<script" not in document
     assert mail.html.count("<!--[if mso]>") == plain.html.count("<!--[if mso]>")

@@ -16,7 +16,7 @@ from tests.audience import magazine
 from tests.issues import world
 from tests.web import atom_rules
 
-NASTY = '<script>alert("x")</script> & {{ 7*7 }} ]]> \N{RIGHT-TO-LEFT OVERRIDE}'
+NASTY = '<script>alert("x")</script> & {{ 1337*7331 }} ]]> \N{RIGHT-TO-LEFT OVERRIDE}'
 
 
 def _send(slug):
@@ -61,8 +61,8 @@ def test_markup_in_a_headline_stays_text_on_page_and_feed(client):
         answer = client.get(path).text
         assert "<script" not in answer
         # Where the headline stands, it stands as it was written: nothing was computed.
-        assert ("alert(" in answer) == ("{{ 7*7 }}" in answer)
-    assert "{{ 7*7 }}" in client.get("/archive/daily/1").text
+        assert answer.count("alert(") == answer.count("{{ 1337*7331 }}")
+    assert "{{ 1337*7331 }}" in client.get("/archive/daily/1").text
 
 
 FEEDS = ("/archive/feed.xml", "/archive/daily/feed.xml", "/topics/fashion/feed.xml")
