@@ -1,5 +1,6 @@
 """What must be true after any fault: our rows held against the ledger of the server that received the mail."""
 
+import base64
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -115,7 +116,7 @@ def _check_receipts(messages: Sequence[Any], accepted: Sequence[Mapping[str, Any
 
 
 def _check_bytes(messages: Sequence[Any], accepted: Sequence[Mapping[str, Any]]) -> None:
-    """I11, I12: every attempt the same bytes; envelope, To and the planned address are one."""
+    """I11, I12: every attempt the same bytes; envelope, To, the planned address and the reader of each link are one."""
     by_mid = {each.message_id: each for each in messages}
     shas = defaultdict[str, set[str]](set)
     for line in accepted:
@@ -124,7 +125,14 @@ def _check_bytes(messages: Sequence[Any], accepted: Sequence[Mapping[str, Any]])
         assert line["rcpt"] == address, f"a mail planned for {address} went to {line['rcpt']}"
         assert len(line["to"]) == 1, f"a mail to {address} has {len(line['to'])} To headers"
         assert address in line["to"][0], f"a mail to {address} says To: {line['to'][0]}"
+        opened = {_reader_of(token) for token in line["tokens"]}
+        assert opened == {by_mid[line["mid"]].recipient_id}, f"the links of a mail to {address} are of readers {opened}"
     _none({mid for mid, found in shas.items() if len(found) > 1}, "messages whose attempts differ")
+
+
+def _reader_of(token: str) -> int:
+    """The reader a link's token names, before its seal (newsletter.audience.reader_links)."""
+    return int.from_bytes(base64.urlsafe_b64decode(token)[:6])
 
 
 def _check_copies(messages: Sequence[Any], accepted: Sequence[Mapping[str, Any]], *, policy: str, bound: int) -> int:

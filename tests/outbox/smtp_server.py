@@ -24,6 +24,8 @@ from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
 
+_TOKENS = re.compile(rb"/(?:unsubscribe|preferences)/([\w.~-]+)")
+
 DROP, STALL, TRICKLE, ACCEPT_THEN_DROP, ACCEPT_THEN_STALL = "drop", "stall", "trickle", "accept+drop", "accept+stall"
 DROP_IN_BODY = "drop in body"
 HALF_A_REPLY = "half"  # the first bytes of the right reply, then nothing: at the dot the message was accepted
@@ -133,6 +135,7 @@ class Server:
             "sender": sender,
             "to": [str(value) for value in headers.get_all("To", [])],
             "mid": str(headers["Message-ID"]).strip(),
+            "tokens": sorted(found.decode() for found in set(_TOKENS.findall(body.replace(b"=\r\n", b"")))),
             "sha": hashlib.sha256(body).hexdigest(),
             "size": len(body),
         }
