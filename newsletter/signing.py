@@ -4,17 +4,19 @@ import base64
 import functools
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from itsdangerous import BadSignature, SignatureExpired, URLSafeSerializer, URLSafeTimedSerializer
+from itsdangerous import BadData, SignatureExpired, URLSafeSerializer, URLSafeTimedSerializer
 
 from newsletter import clock, errors, settings
 
 # SHA-384 gives 48 bytes, a multiple of 3: with another length the last character of the base64
 # signature carries unused bits, and up to three other last characters would verify as well.
 _SIGNER = {"digest_method": hashlib.sha384, "key_derivation": "hmac"}
+_CHARACTERS = re.compile(r"[A-Za-z0-9_.-]+")
 # Bytes of a number token's seal, 144 bits: with numbers of 6 bytes a multiple of 3, for the same reason.
 _SEAL = 18
 
@@ -27,8 +29,8 @@ def sign(purpose: str, payload: Any) -> str:
 def read(purpose: str, token: str) -> Any:
     """The payload of a token made by `sign`; raises errors.BadToken for anything else."""
     try:
-        return URLSafeSerializer(_keyring(), salt=purpose, signer_kwargs=_SIGNER).loads(token)
-    except BadSignature:
+        return URLSafeSerializer(_keyring(), salt=purpose, signer_kwargs=_SIGNER).loads(_spelled(token))
+    except BadData:
         raise errors.BadToken from None
 
 
@@ -41,10 +43,11 @@ def read_dated(purpose: str, token: str, *, lifetime: timedelta) -> tuple[Any, t
     """The payload and age of a dated token; raises ExpiredToken past `lifetime`, else BadToken."""
     serializer = URLSafeTimedSerializer(_keyring(), salt=purpose, signer_kwargs=_SIGNER)
     try:
-        payload, signed_at = serializer.loads(token, max_age=int(lifetime.total_seconds()), return_timestamp=True)
+        age = int(lifetime.total_seconds())
+        payload, signed_at = serializer.loads(_spelled(token), max_age=age, return_timestamp=True)
     except SignatureExpired:
         raise errors.ExpiredToken from None
-    except BadSignature:
+    except BadData:
         raise errors.BadToken from None
     return payload, clock.now() - signed_at
 
@@ -74,6 +77,13 @@ def digests(purpose: str, value: str) -> list[str]:
     """Keyed SHA-256 digests (hex) of a value under every key, the present key first: to find what is stored hashed."""
     keys = [settings.current().secret_key, *settings.current().secret_key_fallbacks]
     return [hmac.new(f"{purpose}:{key}".encode(), value.encode(), hashlib.sha256).hexdigest() for key in keys]
+
+
+def _spelled(token: str) -> str:
+    """The token, if it has the characters of ours only: base64 decoders pass over others, and over "=" at the end."""
+    if not _CHARACTERS.fullmatch(token):
+        raise errors.BadToken
+    return token
 
 
 def _numbers_token(purpose: str, key: str, packed: bytes) -> str:
