@@ -1,5 +1,6 @@
 """How a command answers: lines for people or one JSON object, and one sentence with a failure's exit code."""
 
+import contextlib
 import functools
 import json
 import sys
@@ -28,16 +29,22 @@ class Answer:
 
 
 def add(
-    group: AppGroup, name: str, function: Callable[..., Answer], *parameters: Parameter, bare: bool = False
+    group: AppGroup,
+    name: str,
+    function: Callable[..., Answer],
+    *parameters: Parameter,
+    bare: bool = False,
+    reads: bool = False,
 ) -> None:
     """Make `function` the command `name` of `group`, with its click parameters and --json; commits when it returns.
 
-    A bare command does without a database that is ready.
+    A bare command does without a database that is ready; one that only reads waits for nobody who writes.
     """
 
     @functools.wraps(function)
     def run(*, as_json: bool, **options: Any) -> None:
-        answer = _try(function, options, needs_schema=not bare)
+        with db.reading() if reads else contextlib.nullcontext():
+            answer = _try(function, options, needs_schema=not bare)
         click.echo(json.dumps(answer.data, default=_plain, ensure_ascii=False) if as_json else "\n".join(answer.lines))
         if not answer.is_well:
             sys.exit(1)
@@ -67,9 +74,12 @@ def _try(function: Callable[..., Answer], options: dict[str, Any], *, needs_sche
 
 
 def _check_schema() -> None:
-    if not schema.is_current(db.session.connection()):
+    # Only read: a command must not wait for whoever writes before it has anything to write itself.
+    with db.reading():
+        is_ready = schema.is_current(db.session.connection())
+        db.session.rollback()
+    if not is_ready:
         raise errors.ConfigurationError("The database is not ready. Run: flask newsletter init")
-    db.session.rollback()
 
 
 def _plain(value: object) -> str:

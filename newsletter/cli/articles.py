@@ -21,7 +21,7 @@ def register(group: AppGroup) -> None:
     group.add_command(feed)
     group.add_command(article)
     add(feed, "add", add_feed, click.argument("url"), _TOPIC, _MAP, click.option("--language", default="en"))
-    add(feed, "list", list_feeds)
+    add(feed, "list", list_feeds, reads=True)
     add(
         feed,
         "fetch",

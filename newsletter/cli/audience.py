@@ -23,7 +23,7 @@ def register(group: AppGroup) -> None:
     as_document = click.option(
         "--document", type=click.Path(dir_okay=False, path_type=Path), help="Write the page to print into this file."
     )
-    add(subscriber, "proof", proof, click.argument("address"), as_document)
+    add(subscriber, "proof", proof, click.argument("address"), as_document, reads=True)
     role = click.option("--role", type=click.Choice([each.value for each in Role]), default="editor", show_default=True)
     add(editor, "add", add_editor, click.argument("address"), role, click.option("--name", default=""))
 

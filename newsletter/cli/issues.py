@@ -31,8 +31,8 @@ def register(group: AppGroup) -> None:
         click.option("--at", help="When, with an offset: 2026-12-01T07:00+01:00. Leaves it to the scheduler."),
         click.option("--wait", is_flag=True, help="Show progress until it is sent."),
     )
-    add(issue, "status", status, _ISSUE)
-    add(issue, "list", list_issues, click.argument("newsletter", required=False))
+    add(issue, "status", status, _ISSUE, reads=True)
+    add(issue, "list", list_issues, click.argument("newsletter", required=False), reads=True)
     for name, function in (("pause", pause), ("resume", resume), ("cancel", cancel)):
         add(issue, name, function, _ISSUE)
 

@@ -65,9 +65,9 @@ def register(group: AppGroup) -> None:
     for each in (topic, newsletter, legal_text):
         group.add_command(each)
     add(topic, "add", add_topic, click.argument("slug"), click.argument("name"))
-    add(topic, "list", list_topics)
+    add(topic, "list", list_topics, reads=True)
     add(newsletter, "add", add_newsletter, *_NEWSLETTER)
-    add(newsletter, "list", list_newsletters)
+    add(newsletter, "list", list_newsletters, reads=True)
     add(legal_text, "publish", publish_legal, *_LEGAL)
     add(group, "masthead", set_masthead, *_MASTHEAD)
 

@@ -15,7 +15,7 @@ def register(group: AppGroup) -> None:
     """Add the commands to the group."""
     add(group, "init", init, bare=True)
     add(group, "demo", demo, click.option("--remove", is_flag=True, help="Take the sample magazine away again."))
-    add(group, "check", check)
+    add(group, "check", check, reads=True)
     add(group, "copy", copy, click.argument("url"))
 
 

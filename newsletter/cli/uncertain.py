@@ -23,7 +23,7 @@ def register(group: AppGroup) -> None:
     ids = click.argument("message_ids", type=int, nargs=-1, metavar="[MESSAGE]...")
     issue = click.option("--issue", "issue_id", type=int, help="Of this issue.")
     everything = click.option("--all", "everything", is_flag=True, help="All uncertain messages of the issue.")
-    add(uncertain, "list", list_uncertain, issue)
+    add(uncertain, "list", list_uncertain, issue, reads=True)
     add(
         uncertain,
         "settle",
