@@ -6,7 +6,6 @@ from sqlalchemy import text
 
 from newsletter import db
 
-
 _COMMANDS = ["topic list", "newsletter list", "feed list", "issue list", "uncertain list", "check"]
 
 
