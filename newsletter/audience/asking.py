@@ -19,7 +19,7 @@ from newsletter.audience.models import (
     TermsAsk,
 )
 from newsletter.outbox import queue
-from newsletter.outbox.models import Policy, RunState
+from newsletter.outbox.models import Policy, Run, RunState
 from newsletter.publication import legal
 from newsletter.publication.models import LegalDocument, LegalKind, LegalWay
 
@@ -76,6 +76,12 @@ def ask_page() -> int:
             return len(page)
         queue.release(run)
     return 0
+
+
+def subject(run: Run) -> str:
+    """What a run of these mails asks, in a line for the desk."""
+    document = db.session.get_one(LegalDocument, run.ref)
+    return f"Asking readers to agree to {document.title}, version {document.version}"
 
 
 def token(document_id: int, subscriber_id: int) -> str:

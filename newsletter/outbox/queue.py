@@ -205,6 +205,11 @@ def find_run(kind: str, ref: int = 0) -> Run | None:
     return db.session.scalars(select(Run).filter_by(kind=kind, ref=ref)).first()
 
 
+def paused(*, but: str) -> list[Run]:
+    """The paused runs of every kind but one, oldest first."""
+    return list(db.session.scalars(select(Run).where(Run.state == RunState.PAUSED, Run.kind != but).order_by(Run.id)))
+
+
 def counts(run: Run) -> dict[str, int]:
     """How many messages of a run are in each state, every state named, as of one instant."""
     return counts_by_run([run.id])[run.id]

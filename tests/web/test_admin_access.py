@@ -11,6 +11,8 @@ from sqlalchemy import select
 from newsletter import clock, db, factory, models, settings, signing
 from newsletter.articles import pages, polling
 from newsletter.errors import FetchRefused
+from newsletter.outbox import queue
+from newsletter.outbox.models import Policy
 from newsletter.staff import editors, notices, sessions
 from newsletter.staff.models import EditorSession, Role
 from tests.web import desk
@@ -25,6 +27,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("GET", "/admin"): Role.WRITER,
     ("GET", "/admin/sending"): Role.WRITER,
     ("POST", "/admin/notices/<int:notice_id>/seen"): Role.WRITER,
+    ("POST", "/admin/runs/<int:run_id>/resume"): Role.EDITOR,
     ("GET", "/admin/issues"): Role.WRITER,
     ("POST", "/admin/newsletters/<slug>/issues"): Role.WRITER,
     ("GET", "/admin/issues/<int:issue_id>"): Role.WRITER,
@@ -95,8 +98,18 @@ def world(room, monkeypatch) -> dict[str, Any]:
         "feed_id": 1,
         "editor_id": other.id,
         "notice_id": notice.id,
+        "run_id": _paused_run(),
         "token": token,
     }
+
+
+def _paused_run() -> int:
+    run = queue.open_run("agreement", 1, policy=Policy.RETRY, lifetime=timedelta(days=1))
+    queue.add(run, [queue.Planned(1, "reader1@readers.example")])
+    queue.release(run)
+    queue.pause(run, "The relay refused our sender.")
+    db.session.commit()
+    return run.id
 
 
 def _path(rule: str, world: dict[str, Any]) -> str:

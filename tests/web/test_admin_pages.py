@@ -1,5 +1,7 @@
 """The rest of the desk: Today, articles, feeds, newsletters, readers, editors, on an empty and a full database."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
@@ -7,6 +9,8 @@ from newsletter import db
 from newsletter.articles import feeds, pages, polling, publishing
 from newsletter.articles.models import Article, Feed
 from newsletter.errors import FetchRefused
+from newsletter.outbox import queue
+from newsletter.outbox.models import Policy, Run, RunState
 from newsletter.publication import newsletters, topics
 from newsletter.publication.models import Approval
 from newsletter.staff import audit, editors, notices
@@ -50,6 +54,36 @@ def _post(client, csrf, path, **fields):
 @pytest.mark.parametrize("path", EMPTY)
 def test_an_empty_page_says_what_to_do_next(client, csrf, path):
     assert EMPTY[path] in client.get(path).text
+
+
+@both_engines
+def test_mails_that_are_no_issues_go_on_from_today(client, csrf):
+    desk.magazine()
+    run = queue.open_run("agreement", 1, policy=Policy.RETRY, lifetime=timedelta(days=1))
+    queue.add(run, [queue.Planned(reader, f"reader{reader}@readers.example") for reader in (1, 2)])
+    queue.release(run)
+    queue.pause(run, "The relay refused our sender.")
+    run_id, path = run.id, f"/admin/runs/{run.id}/resume"
+    db.session.commit()
+    page = client.get("/admin").text
+    for said in ("Asking readers to agree to Terms of Use, version 1", "The relay refused our sender.", "2 mails wait"):
+        assert said in page, said
+    assert path in page
+    assert _post(client, csrf, path).status_code == 303
+    (line,) = audit.of(f"run {run_id}")
+    assert (line.action, line.actor) == ("resume", "admin@magazine.example")
+    assert line.before == {"reason": "The relay refused our sender."}
+    assert queue.find_run("agreement", 1).state is RunState.RUNNING
+    db.session.rollback()
+    assert path not in client.get("/admin").text
+    assert _post(client, csrf, path).status_code == 409
+    desk.issue("daily", "paused")
+    issue_run = db.session.scalars(select(Run).filter_by(kind="issue")).one().id
+    db.session.rollback()
+    for unknown in (issue_run, 10**6):
+        assert _post(client, csrf, f"/admin/runs/{unknown}/resume").status_code == 404
+    desk.log_in(client, Role.WRITER)
+    assert "/resume" not in client.get("/admin").text
 
 
 @both_engines

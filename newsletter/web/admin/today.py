@@ -5,12 +5,13 @@ from datetime import timedelta
 from flask import Blueprint, render_template, url_for
 from werkzeug.wrappers import Response
 
-from newsletter import db
+from newsletter import db, errors
 from newsletter.articles import feeds
-from newsletter.audience import directory
-from newsletter.issues import agenda, lifecycle, progress
-from newsletter.outbox import doubts
-from newsletter.staff import notices
+from newsletter.audience import asking, directory
+from newsletter.issues import agenda, lifecycle, progress, runs
+from newsletter.outbox import doubts, queue
+from newsletter.outbox.models import MessageState, Run
+from newsletter.staff import audit, notices
 from newsletter.staff.roles import Action
 from newsletter.web.admin import access, answers
 
@@ -26,6 +27,7 @@ def show() -> str:
     return render_template(
         "admin/today.html",
         coming=agenda.coming(),
+        stopped=_stopped(),
         waiting=agenda.waiting(),
         sending=_sending(),
         notices=notices.unseen(access.visitor().editor_id),
@@ -50,6 +52,34 @@ def put_away(notice_id: int) -> Response:
     notices.put_away(access.visitor().editor_id, notice_id)
     db.session.commit()
     return answers.see_other(url_for("desk_today.show"))
+
+
+@blueprint.post("/runs/<int:run_id>/resume")
+@access.needs(Action.PUBLISH)
+def resume(run_id: int) -> Response:
+    """Let mails go on that are no issue's; an issue is resumed on its own page."""
+    run = db.session.get(Run, run_id)
+    if run is None or run.kind == runs.KIND:
+        raise errors.NotFound("There is no such mailing.")
+    reason, visitor = run.paused_reason, access.visitor()
+    queue.resume(run)
+    audit.record(
+        visitor.address, "resume", f"run {run.id}", before={"reason": reason}, after={}, editor_id=visitor.editor_id
+    )
+    db.session.commit()
+    return answers.see_other(url_for("desk_today.show"), told="It goes on.")
+
+
+def _stopped() -> list[dict[str, object]]:
+    """What was paused beside issues, which stand under what is sending."""
+    return [
+        {
+            "run": run,
+            "subject": asking.subject(run) if run.kind == asking.MAIL else f"Mails of the kind {run.kind}",
+            "left": sum(queue.counts(run)[state] for state in (MessageState.QUEUED, MessageState.DEFERRED)),
+        }
+        for run in queue.paused(but=runs.KIND)
+    ]
 
 
 def _sending() -> list[dict[str, object]]:
