@@ -14,11 +14,17 @@ from newsletter.publication.newsletters import Calendar, Plan
 def load() -> dict[str, int]:
     """Load the sample magazine and count what it brought; harmless when it is there. Owns its transactions.
 
-    Raises Conflict in a database with newsletters or readers of its own. One that was interrupted is begun anew.
+    Raises Conflict in production, and in a database with newsletters or readers of its own. One that was
+    interrupted is begun anew.
     """
     marker = marking.find()
     if marker is not None and marker.is_complete:
         return counts()
+    if not settings.current().is_development:
+        raise errors.Conflict(
+            "The sample magazine is for trying things out: its readers are invented and its texts are placeholders. "
+            "It is loaded in development only (NEWSLETTER_ENV=development)."
+        )
     if marker is not None:
         removing.remove()
     _refuse_unless_empty()

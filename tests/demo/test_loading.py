@@ -1,11 +1,12 @@
 """Loading the sample magazine and taking it away again."""
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, text
 
-from newsletter import clock, db, errors, invariants, models
+from newsletter import clock, db, errors, invariants, models, settings
 from newsletter.articles.models import Article
 from newsletter.audience import consent, directory
 from newsletter.demo import history, loading, magazine, marking, readers
@@ -110,6 +111,17 @@ def test_it_is_refused_beside_newsletters_of_ones_own_and_leaves_nothing_half_do
     before = _rows()
     with pytest.raises(errors.Conflict, match="of its own"):
         loading.load()
+    assert _rows() == before
+
+
+def test_it_is_refused_in_production_where_its_texts_would_take_the_place_of_the_magazines(room, texts):
+    before, present = _rows(), settings.current()
+    settings.use(dataclasses.replace(present, env="production"))
+    try:
+        with pytest.raises(errors.Conflict, match="in development only"):
+            loading.load()
+    finally:
+        settings.use(present)
     assert _rows() == before
 
 
