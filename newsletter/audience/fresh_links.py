@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from newsletter import clock, db, errors, limits, settings, signing
-from newsletter.audience import addresses, agents
+from newsletter.audience import addresses, agents, subscriptions
 from newsletter.audience.consent import Origin
 from newsletter.audience.models import LinkKind, LinkRequest, Subscriber
 from newsletter.outbox import queue
@@ -20,14 +20,17 @@ def ask_preferences(email: str, origin: Origin) -> None:
     Whoever asks cannot tell which. Raises BadInput for what is no address.
     """
     address = addresses.parse(email)
-    reader = db.session.scalars(select(Subscriber).filter_by(address_key=address.key).with_for_update()).first()
-    if not _may_mail(address.key, origin):
-        return
-    if reader is None:
-        # Something is written all the same: by its time, too, the answer tells nobody apart.
-        limits.take("link:unanswered", capacity=1000, period=timedelta(hours=1))
-        return
+    attempt = db.session.begin_nested()
+    is_known = db.session.scalar(select(exists().where(Subscriber.address_key == address.key)))
+    may_mail = _may_mail(address.key, origin)
+    reader = subscriptions.reader_of(address, "")
     mail(LinkKind.PREFERENCES, reader, reader.address)
+    if is_known and may_mail:
+        attempt.commit()
+    else:
+        # Done, undone, and counted so that something is written: by its time, too, the answer tells nobody apart.
+        attempt.rollback()
+        limits.take("link:unanswered", capacity=1000, period=timedelta(hours=1))
 
 
 def ask_private(subscriber_id: int, origin: Origin) -> None:
@@ -84,4 +87,6 @@ def _may_mail(key: str, origin: Origin) -> bool:
         (f"link:day:{digest}", present.links_per_day, _DAY),
         (f"link:network:{agents.network(origin.source_address)}", present.signups_per_network, timedelta(hours=1)),
     )
-    return all(limits.take(name, capacity=capacity, period=period) for name, capacity, period in buckets)
+    # From every one of them, whatever the answer: each takes the same work.
+    taken = [limits.take(name, capacity=capacity, period=period) for name, capacity, period in buckets]
+    return all(taken)

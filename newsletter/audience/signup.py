@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Exists, Select, delete, exists, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter import clock, db, errors, limits, settings, signing
 from newsletter.audience import addresses, consent, preferences, reader_links, subscriptions, wishes
@@ -84,7 +83,7 @@ def request_subscription(ask: Ask) -> None:
     shown = ask.shown or consent.shown(ask.language)
     attempt = db.session.begin_nested()
     may_mail = _may_mail(address.key, ask.origin.source_address)
-    _store(ask, _reader(address, shown.language), wished, shown)
+    _store(ask, subscriptions.reader_of(address, shown.language), wished, shown)
     if may_mail:
         attempt.commit()
     else:
@@ -204,15 +203,6 @@ def _mail(request: SignupRequest, reader: Subscriber) -> None:
         lifetime=settings.current().confirmation_expiry,
         despite_bounce=True,
     )
-
-
-def _reader(address: addresses.Address, language: str) -> Subscriber:
-    """The person of an address, made if new, and locked: of two sign-ups at once the second waits for the first."""
-    insert = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    row = {"address": address.display, "address_key": address.key, "language": language, "zone": ""}
-    statement = insert(Subscriber).values(**row, created_at=clock.now()).on_conflict_do_nothing()
-    db.session.execute(statement)
-    return db.session.scalars(select(Subscriber).filter_by(address_key=address.key).with_for_update()).one()
 
 
 def _may_mail(key: str, source_address: str) -> bool:
