@@ -57,6 +57,11 @@ def add(
     group.command(name)(decorated)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: 1 reader, 2,000 readers."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def _try(function: Callable[..., Answer], options: dict[str, Any], *, needs_schema: bool) -> Answer:
     try:
         if needs_schema:

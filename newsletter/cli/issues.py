@@ -7,7 +7,7 @@ import click
 from flask.cli import AppGroup
 
 from newsletter import clock, db, errors
-from newsletter.cli.answers import Answer, add
+from newsletter.cli.answers import Answer, add, counted
 from newsletter.cli.progress import Line, pause_after
 from newsletter.issues import composing, lifecycle, planning, progress
 from newsletter.issues.models import Issue
@@ -49,9 +49,8 @@ def compose(*, newsletter: str) -> Answer:
         "readers": figures.readers,
         "skipped": figures.skipped,
     }
-    lines = [
-        f"Issue {issue.id}: {figures.articles} articles in {figures.editions} editions for {figures.readers} readers."
-    ]
+    articles, editions = counted(figures.articles, "article"), counted(figures.editions, "edition")
+    lines = [f"Issue {issue.id}: {articles} in {editions} for {counted(figures.readers, 'reader')}."]
     if issue.held_reason:
         lines.append(issue.held_reason)
     return Answer(data, lines)
@@ -161,4 +160,6 @@ def _wait(issue_id: int) -> None:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {number:,}" for name, number in value.items()) or "nobody"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
