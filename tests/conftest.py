@@ -21,6 +21,7 @@ ENGINES = ("sqlite", "postgresql")
 
 # A busy machine is no reason to fail: what is tried here is never how long it takes.
 hypothesis.settings.register_profile("newsletter", deadline=None)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("newsletter")
 
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from newsletter import db
-from newsletter.audience import consent, subscriptions
+from newsletter.audience import consent, returning, subscriptions
 from newsletter.audience.models import ConsentKind, SubscriptionState
 from newsletter.audience.reader_links import ReaderLink
 from newsletter.outbox import queue
 from newsletter.publication.models import Newsletter
+
+_COMPLAINT = "complaint"
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,10 @@ def leave(link: ReaderLink, origin: consent.Origin, *, everything: bool = False)
     if reader is None:
         return Left(title, already=True)
     ended = subscriptions.end(reader, newsletter_id=None if everything else link.newsletter_id)
-    if not ended:
+    # A complaint is written down also by who had left, while that could be undone: from now on it cannot.
+    if not ended and not (origin.channel == _COMPLAINT and returning.left_lately(link)):
         return Left(title, already=True)
     consent.record(ConsentKind.WITHDRAWN, reader, ended, origin)
     if not subscriptions.held(reader, SubscriptionState.CONFIRMED):
         queue.cancel_for(reader.id)
-    return Left(title, already=False)
+    return Left(title, already=not ended)

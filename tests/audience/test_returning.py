@@ -61,6 +61,15 @@ def test_after_a_day_or_a_complaint_nothing_is_taken_back(link):
 
 
 @both_engines
+def test_a_complaint_by_who_had_left_already_ends_the_undoing_too(link):
+    unsubscribe.leave(link, Origin("one-click"), everything=True)
+    for _ in range(2):
+        assert unsubscribe.leave(link, Origin("complaint"), everything=True).already
+    with pytest.raises(errors.Refused):
+        returning.undo(link, UNDO)
+    assert [record["channel"] for record in consent.proof(ANA)["records"]][2:] == ["one-click", "complaint"]
+
+
 def test_a_pause_takes_back_and_holds_mail_until_its_day(link):
     unsubscribe.leave(link, Origin("link"))
     returning.undo(link, UNDO, pause=timedelta(days=30))
