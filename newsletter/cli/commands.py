@@ -2,8 +2,19 @@
 
 from flask.cli import AppGroup
 
-from newsletter.cli import articles, audience, delivery, incoming, issues, languages, publication, setup, uncertain
+from newsletter.cli import (
+    articles,
+    audience,
+    calendar,
+    delivery,
+    incoming,
+    issues,
+    languages,
+    publication,
+    setup,
+    uncertain,
+)
 
 newsletter = AppGroup("newsletter", help="Newsletters: sign-up, digests, delivery.")
-for section in (setup, publication, articles, audience, issues, delivery, uncertain, incoming, languages):
+for section in (setup, publication, articles, audience, issues, calendar, delivery, uncertain, incoming, languages):
     section.register(newsletter)

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from newsletter import clock, db, errors
-from newsletter.issues import calendar, composing, lifecycle, runs
+from newsletter.issues import composing, dates, lifecycle, runs
 from newsletter.issues.models import Issue, IssueState
 from newsletter.outbox.models import Run, RunState
 from newsletter.publication import newsletters
@@ -95,9 +95,7 @@ def _next(newsletter: Newsletter, now: datetime) -> Next:
     issue = composing.open_issue(newsletter)
     if issue is not None and issue.send_at is not None:
         return Next(newsletter, issue.send_at, issue)
-    schedule = calendar.schedule_of(newsletter)
-    occasion = calendar.next_after(schedule, now) if schedule else None
-    return Next(newsletter, occasion.due_at if occasion else None, issue)
+    return Next(newsletter, dates.next_appearance(newsletter, now), issue)
 
 
 def _run_of_issue() -> ColumnElement[bool]:

@@ -13,7 +13,6 @@ from newsletter.publication.models import Newsletter
 _DAY = timedelta(days=1)
 # No calendar of ours has a longer gap, unless every date in it is a holiday.
 _HORIZON = timedelta(days=400)
-_DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 @dataclass(frozen=True)
@@ -106,16 +105,22 @@ def how_often(newsletter: Newsletter, language: str = "en") -> str:
     return speech.say("%(days)s at %(time)s (%(zone)s)", language, days=days, time=clock_time, zone=zone)
 
 
-def describe(schedule: Schedule, occasion: Occasion) -> str:
-    """One occasion in words for the desk, saying so when the clocks move it."""
-    zone = zoneinfo.ZoneInfo(schedule.zone)
-    local = occasion.due_at.astimezone(zone)
-    said = f"{_DAY_NAMES[local.weekday()]}, {local.day} {local:%B %Y}, {local:%H:%M} ({schedule.zone})"
-    if local.replace(tzinfo=None) != datetime.combine(occasion.on, schedule.at):
-        return f"{said}. Clocks go forward: there is no {schedule.at:%H:%M} that day."
+def word_about_clocks(zone_name: str, day: date, at: time) -> str:
+    """What becomes of a wall time when the clocks change over it, in a sentence for the desk; else empty."""
+    due_at = due(zone_name, day, at)
+    if due_at is None:
+        return f"{_said(day)} does not exist in {zone_name}."
+    local = due_at.astimezone(zoneinfo.ZoneInfo(zone_name))
+    if local.replace(tzinfo=None) != datetime.combine(day, at):
+        other_day = "" if local.date() == day else f" on {_said(local.date())}"
+        return f"{at:%H:%M} does not exist on {_said(day)}; goes at {local:%H:%M}{other_day}."
     if local.utcoffset() != local.replace(fold=1).utcoffset():
-        return f"{said}. Clocks go back: the first of two {schedule.at:%H:%M}."
-    return said
+        return f"{at:%H:%M} comes twice on {_said(day)}; goes at the first."
+    return ""
+
+
+def _said(day: date) -> str:
+    return f"{day.day} {day:%B}"
 
 
 def _dates(first: date, last: date) -> Iterator[date]:

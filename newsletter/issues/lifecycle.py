@@ -99,7 +99,7 @@ def cancel(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
     if issue.state is not IssueState.RELEASED:
         _move(issue, IssueState.CANCELLED, actor=actor, editor_id=editor_id, action="cancelled")
         runs.discard(issue)
-        if issue.occurrence is not None and issue.occurrence.state is OccurrenceState.DUE:
+        if issue.occurrence is not None and issue.occurrence.state.is_open:
             issue.occurrence.state, issue.occurrence.note = OccurrenceState.SKIPPED, "Its issue was cancelled."
             db.session.flush()
         return issue

@@ -14,9 +14,18 @@ from newsletter.publication.models import Newsletter
 
 class OccurrenceState(enum.StrEnum):
     DUE = "due"  # opened, its issue not yet released
+    MOVED = "moved"  # the same, at a time an editor gave it
     DONE = "done"  # its issue was released, or held for an editor
     SKIPPED = "skipped"  # an editor or a holiday took it out
     MISSED = "missed"  # later than max_lateness when first seen
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its issue is still to be composed or released."""
+        return self in OPEN_DATES
+
+
+OPEN_DATES = (OccurrenceState.DUE, OccurrenceState.MOVED)
 
 
 class Occurrence(Base):

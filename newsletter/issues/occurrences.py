@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from newsletter import db, errors, settings
 from newsletter.issues import calendar
 from newsletter.issues.calendar import Occasion, Schedule
-from newsletter.issues.models import Issue, Occurrence, OccurrenceState
+from newsletter.issues.models import OPEN_DATES, Issue, Occurrence, OccurrenceState
 from newsletter.publication import newsletters
 from newsletter.publication.models import Approval, Newsletter
 
@@ -34,15 +34,16 @@ def open_due(now: datetime) -> list[Occurrence]:
     return missed
 
 
-def waiting() -> list[Occurrence]:
-    """Open occurrences without an issue, the earliest first: what open_due opened, also where a tick then died."""
+def waiting(now: datetime) -> list[Occurrence]:
+    """Open occurrences whose issue is to be there by now and is not, the earliest first, also where a tick died."""
     query = (
         select(Occurrence)
         .outerjoin(Issue, Issue.occurrence_id == Occurrence.id)
-        .where(Occurrence.state == OccurrenceState.DUE, Issue.id.is_(None))
+        .where(Occurrence.state.in_(OPEN_DATES), Issue.id.is_(None))
         .order_by(Occurrence.due_at, Occurrence.id)
     )
-    return list(db.session.scalars(query))
+    # One that an editor moved stands here long before its draft opens.
+    return [each for each in db.session.scalars(query) if each.due_at <= now + opens_ahead(each.newsletter)]
 
 
 def newsletter_of(occurrence: Occurrence) -> Newsletter:
@@ -55,31 +56,28 @@ def opens_ahead(newsletter: Newsletter) -> timedelta:
     return timedelta() if newsletter.approval is Approval.NONE else settings.current().draft_ahead
 
 
-def upcoming(newsletter: Newsletter, now: datetime, *, weeks: int = 8) -> list[tuple[Occasion, str]]:
-    """The occasions of the next weeks with their words for the desk; skipped ones say so."""
-    schedule = calendar.schedule_of(newsletter)
-    if schedule is None:
-        return []
-    skipped = set(
-        db.session.scalars(
-            select(Occurrence.local_on).filter_by(newsletter_id=newsletter.id, state=OccurrenceState.SKIPPED)
-        )
-    )
-    found = calendar.occurrences(schedule, now, now + timedelta(weeks=weeks))
-    words = [f"{calendar.describe(schedule, each)}{'. Skipped' if each.on in skipped else ''}" for each in found]
-    return list(zip(found, words, strict=True))
+def of(newsletter: Newsletter, on: date) -> Occurrence | None:
+    """The occurrence written down for a local date, locked against others who would change it, or None."""
+    query = select(Occurrence).filter_by(newsletter_id=newsletter.id, local_on=on).with_for_update()
+    return db.session.scalars(query).first()
 
 
-def skip(newsletter: Newsletter, on: date, *, note: str = "") -> None:
-    """Have the newsletter not appear on a local date; raises Conflict when its issue is open or gone already."""
-    schedule = calendar.schedule_of(newsletter)
-    occasion = calendar.occasion_on(schedule, on) if schedule else None
-    if occasion is None:
-        raise errors.NotFound(f"{newsletter.title} does not appear on {on}.")
-    _insert(newsletter, occasion, OccurrenceState.SKIPPED, note)
-    stored = db.session.scalars(select(Occurrence).filter_by(newsletter_id=newsletter.id, local_on=on)).one()
-    if stored.state is not OccurrenceState.SKIPPED:
+def issue_of(occurrence: Occurrence) -> Issue | None:
+    """The issue of an occurrence, or None."""
+    return db.session.scalars(select(Issue).filter_by(occurrence_id=occurrence.id)).first()
+
+
+def put(newsletter: Newsletter, occasion: Occasion, state: OccurrenceState, *, note: str = "") -> Occurrence:
+    """Write down that a date stands as an editor says; raises Conflict when its issue is open or gone already."""
+    _insert(newsletter, occasion, state, note)
+    stored = of(newsletter, occasion.on)
+    if stored is None or (stored.state is not state and not stored.state.is_open):
+        raise errors.Conflict("This date has passed, or its issue has left.")
+    if state is OccurrenceState.SKIPPED and issue_of(stored) is not None and stored.state is not state:
         raise errors.Conflict("Its issue is open already. Cancel or move that one.")
+    stored.state, stored.due_at, stored.note = state, occasion.due_at, note
+    db.session.flush()
+    return stored
 
 
 def _open_dates(newsletter: Newsletter, schedule: Schedule, now: datetime) -> list[Occurrence]:
@@ -105,14 +103,15 @@ def _follow_calendar(newsletter: Newsletter, schedule: Schedule | None, now: dat
     """Bring opened occurrences that are still to come in line with a calendar, or zone rules, that changed since."""
     query = select(Occurrence).where(
         Occurrence.newsletter_id == newsletter.id,
-        Occurrence.state == OccurrenceState.DUE,
+        Occurrence.state.in_(OPEN_DATES),
         Occurrence.due_at > now,
     )
     for opened in db.session.scalars(query):
         occasion = calendar.occasion_on(schedule, opened.local_on) if schedule else None
-        if occasion and occasion.due_at == opened.due_at:
+        # An editor's time stands while the date does.
+        if occasion and (occasion.due_at == opened.due_at or opened.state is OccurrenceState.MOVED):
             continue
-        issue = db.session.scalars(select(Issue).filter_by(occurrence_id=opened.id)).first()
+        issue = issue_of(opened)
         moves_along = issue is not None and issue.send_at == opened.due_at
         if occasion is None:
             opened.state, opened.note = OccurrenceState.SKIPPED, "The calendar was changed."

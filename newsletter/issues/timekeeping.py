@@ -11,7 +11,7 @@ from sqlalchemy.orm import contains_eager
 from newsletter import db, settings
 from newsletter.articles.models import Feed, FeedMapping
 from newsletter.issues import composing, lifecycle
-from newsletter.issues.models import Issue, IssueState, Occurrence, OccurrenceState
+from newsletter.issues.models import OPEN_DATES, Issue, IssueState, Occurrence, OccurrenceState
 from newsletter.publication.models import Approval, Newsletter
 from newsletter.staff import notices
 
@@ -41,11 +41,11 @@ def compose_for(occurrence: Occurrence, now: datetime) -> Issue | None:
     """
     db.session.refresh(occurrence, with_for_update=True)
     taken = select(Issue.id).filter_by(occurrence_id=occurrence.id)
-    if occurrence.state is not OccurrenceState.DUE or db.session.scalar(taken) is not None:
+    if not occurrence.state.is_open or db.session.scalar(taken) is not None:
         return None
     newsletter = occurrence.newsletter
     issue = composing.open_issue(newsletter)
-    if issue and _has_own_time(issue):
+    if issue and (_has_own_time(issue) or _goes_first(issue, occurrence, now)):
         _give_way(occurrence, newsletter, now)
         return None
     if issue is None or issue.state is IssueState.DRAFT or issue.held_reason:
@@ -130,9 +130,7 @@ def tell_missed(occurrences: list[Occurrence]) -> None:
 
 def _drafts() -> Select[Issue]:
     """Drafts the calendar or an editor gave a time; without those it has decided on already."""
-    undecided = or_(
-        Occurrence.state == OccurrenceState.DUE, and_(Issue.occurrence_id.is_(None), Issue.held_reason == "")
-    )
+    undecided = or_(Occurrence.state.in_(OPEN_DATES), and_(Issue.occurrence_id.is_(None), Issue.held_reason == ""))
     return (
         select(Issue)
         .outerjoin(Issue.occurrence)
@@ -160,6 +158,14 @@ def _has_own_time(issue: Issue) -> bool:
     return issue.state in lifecycle.READY and issue.send_at is not None and not issue.held_reason
 
 
+def _goes_first(issue: Issue, occurrence: Occurrence, now: datetime) -> bool:
+    """Whether an open draft belongs to an earlier date that is not decided yet: moved close, it keeps its own issue."""
+    other = issue.occurrence
+    if other is None or not other.state.is_open:
+        return False
+    return other.due_at < occurrence.due_at and now < occurrence.due_at
+
+
 def _give_way(occurrence: Occurrence, newsletter: Newsletter, now: datetime) -> None:
     if occurrence.due_at <= now:
         occurrence.state = OccurrenceState.MISSED
@@ -174,7 +180,7 @@ def _give_way(occurrence: Occurrence, newsletter: Newsletter, now: datetime) -> 
 
 def _attach(issue: Issue, occurrence: Occurrence) -> None:
     before = issue.occurrence
-    if before is not None and before.id != occurrence.id and before.state is OccurrenceState.DUE:
+    if before is not None and before.id != occurrence.id and before.state.is_open:
         before.state, before.note = OccurrenceState.MISSED, _LEFT_OPEN
     issue.occurrence, issue.send_at = occurrence, occurrence.due_at
     db.session.flush()

@@ -150,8 +150,9 @@ def _open_occurrences(report: Report) -> list[int]:
     """Open the dates that are due; the occurrences that still wait for their issue."""
     waiting: list[int] = []
     with _step(report, "occurrences"):
-        timekeeping.tell_missed(occurrences.open_due(clock.now()))
-        waiting = [each.id for each in occurrences.waiting()]
+        now = clock.now()
+        timekeeping.tell_missed(occurrences.open_due(now))
+        waiting = [each.id for each in occurrences.waiting(now)]
         db.session.commit()
     return waiting
 

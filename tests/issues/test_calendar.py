@@ -230,13 +230,14 @@ def test_a_calendar_in_words(days, words):
 
 
 @pytest.mark.parametrize(
-    ("day", "words"),
+    ("zone_name", "day", "at", "words"),
     [
-        ("2026-03-29", "Sunday, 29 March 2026, 03:00 (Europe/Berlin). Clocks go forward: there is no 02:30 that day."),
-        ("2026-10-25", "Sunday, 25 October 2026, 02:30 (Europe/Berlin). Clocks go back: the first of two 02:30."),
-        ("2026-06-01", "Monday, 1 June 2026, 02:30 (Europe/Berlin)"),
+        ("Europe/Berlin", "2027-03-28", "02:30", "02:30 does not exist on 28 March; goes at 03:00."),
+        ("Europe/Berlin", "2027-10-31", "02:30", "02:30 comes twice on 31 October; goes at the first."),
+        ("Europe/Berlin", "2027-06-01", "02:30", ""),
+        ("America/Nuuk", "2026-03-28", "23:30", "23:30 does not exist on 28 March; goes at 00:00 on 29 March."),
+        ("Pacific/Apia", "2011-12-30", "07:00", "30 December does not exist in Pacific/Apia."),
     ],
 )
-def test_an_editor_is_told_when_the_clocks_move_an_issue(day, words):
-    schedule = Schedule("Europe/Berlin", time(2, 30), DAILY)
-    assert calendar.describe(schedule, calendar.occasion_on(schedule, date.fromisoformat(day))) == words
+def test_an_editor_is_told_when_the_clocks_move_an_issue(zone_name, day, at, words):
+    assert calendar.word_about_clocks(zone_name, date.fromisoformat(day), time.fromisoformat(at)) == words

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from newsletter import db, errors, settings
 from newsletter.articles import feeds, polling
 from newsletter.articles.models import Feed, FeedMapping
-from newsletter.issues import composing, lifecycle, occurrences, planning, runs, timekeeping
+from newsletter.issues import composing, lifecycle, planning, rescheduling, runs, timekeeping
 from newsletter.issues.models import Issue, IssueState, Occurrence, OccurrenceState
 from newsletter.outbox import queue
 from newsletter.outbox.models import Message
@@ -238,12 +238,47 @@ def test_a_cancelled_issue_does_not_come_back(weekly, time):
 
 
 def test_a_skipped_date_is_skipped(daily, time):
-    occurrences.skip(daily, SEVEN.date(), note="A quiet day")
+    rescheduling.skip(daily, SEVEN.date(), note="A quiet day", actor="ed")
     with pytest.raises(errors.NotFound):
-        occurrences.skip(newsletter("hand"), SEVEN.date())
+        rescheduling.skip(newsletter("hand"), SEVEN.date(), actor="ed")
     time.move_to(SEVEN)
     run()
     assert issues() == []
+
+
+def test_a_moved_date_is_sent_at_its_new_time_and_once(daily, time):
+    rescheduling.move(daily, SEVEN.date(), datetime(2026, 11, 22, 21, 30), actor="ed")  # noqa: DTZ001 - a wall time
+    assert run().composed == [], "its time has not come"
+    time.move_to(SEVEN - 9.5 * HOUR)
+    assert run().released == [issues()[0].id]
+    time.move_to(SEVEN)
+    assert (run().composed, messages(), dates(OccurrenceState.DONE)) == ([], 1, [SEVEN.date()])
+
+
+def test_a_moved_draft_keeps_its_issue_though_the_next_one_opens_before(weekly, time):
+    time.move_to(SEVEN - HOUR)
+    run()
+    rescheduling.move(weekly, SEVEN.date(), datetime(2026, 11, 24, 6), actor="ed")  # noqa: DTZ001 - a wall time
+    time.move_to(SEVEN + 22 * HOUR)
+    run()
+    (first,) = issues()
+    assert (first.send_at, dates(OccurrenceState.MOVED)) == (SEVEN + 23 * HOUR, [SEVEN.date()])
+    lifecycle.approve(first, actor="ed")
+    time.move_to(SEVEN + 23 * HOUR)
+    run()
+    run()
+    assert [issue.state for issue in issues()] == [IssueState.RELEASED, IssueState.DRAFT]
+    assert dates(OccurrenceState.DUE) == [date(2026, 11, 24)]
+
+
+def test_a_moved_date_stands_while_the_calendar_has_it(daily, time):
+    rescheduling.move(daily, SEVEN.date(), datetime(2026, 11, 23, 9), actor="ed")  # noqa: DTZ001 - a wall time
+    daily.at = "06:00"
+    run()
+    assert dates(OccurrenceState.MOVED) == [SEVEN.date()]
+    daily.days = ["tue"]
+    run()
+    assert dates(OccurrenceState.SKIPPED) == [SEVEN.date()]
 
 
 def test_an_open_draft_follows_a_calendar_that_changes(weekly, time):

@@ -46,6 +46,12 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/issues/<int:issue_id>/resume"): Role.EDITOR,
     ("GET", "/admin/issues/<int:issue_id>/cancellation"): Role.EDITOR,
     ("POST", "/admin/issues/<int:issue_id>/cancellation"): Role.EDITOR,
+    ("GET", "/admin/calendar"): Role.WRITER,
+    ("POST", "/admin/calendar/holidays"): Role.EDITOR,
+    ("GET", "/admin/calendar/<slug>/<on>"): Role.EDITOR,
+    ("POST", "/admin/calendar/<slug>/<on>/skip"): Role.EDITOR,
+    ("POST", "/admin/calendar/<slug>/<on>/return"): Role.EDITOR,
+    ("POST", "/admin/calendar/<slug>/<on>/time"): Role.EDITOR,
     ("GET", "/admin/articles"): Role.WRITER,
     ("POST", "/admin/articles"): Role.WRITER,
     ("GET", "/admin/articles/<int:article_id>/withdrawal"): Role.EDITOR,
@@ -100,6 +106,7 @@ def world(room, monkeypatch) -> dict[str, Any]:
         "notice_id": notice.id,
         "run_id": _paused_run(),
         "token": token,
+        "on": (clock.now() + timedelta(days=10)).date().isoformat(),
     }
 
 

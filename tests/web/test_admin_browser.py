@@ -1,10 +1,14 @@
 """The desk in a real browser: accessible, narrow, light to load, and nothing typed is lost."""
 
+from datetime import date, timedelta
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from newsletter import db
+from newsletter import clock, db
+from newsletter.issues import rescheduling
+from newsletter.publication import newsletters
 from newsletter.staff.models import Role
 from tests import needed
 from tests.web import desk
@@ -24,8 +28,13 @@ def address(app, room, serve) -> str:
         desk.article(f"After the {state} one", "Music", number=100 + number)
     desk.issue("daily", "scheduled")
     desk.issue("weekly")
+    rescheduling.skip(newsletters.get("daily"), date.fromisoformat(_days_ahead(12)), note="A quiet day", actor="test")
     db.session.commit()
     return serve(app)
+
+
+def _days_ahead(days: int) -> str:
+    return (clock.now() + timedelta(days=days)).date().isoformat()
 
 
 def _open(browser: Browser, address: str, client, *, scheme: str = "light", width: int = 1280) -> Page:
@@ -55,6 +64,9 @@ def test_every_page_is_accessible_fits_and_is_light(browser, address, client, sc
         "/admin/issues/5/cancellation",
         "/admin/issues/5/preview",
         "/admin/issues/5/preview?as=text",
+        "/admin/calendar",
+        f"/admin/calendar/daily/{_days_ahead(10)}",
+        f"/admin/calendar/daily/{_days_ahead(12)}",
         "/admin/articles",
         "/admin/articles?q=nothing",
         "/admin/articles/1/withdrawal",

@@ -7,7 +7,7 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import clock, db, errors
-from newsletter.issues import agenda, calendar, composing, editing, lifecycle, progress
+from newsletter.issues import agenda, composing, dates, editing, lifecycle, progress
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
@@ -108,9 +108,7 @@ def goes_at(issue: Issue) -> datetime | None:
     now = clock.now()
     if issue.send_at is not None and issue.send_at > now:
         return issue.send_at
-    schedule = calendar.schedule_of(issue.newsletter)
-    occasion = calendar.next_after(schedule, now) if schedule else None
-    return occasion.due_at if occasion else None
+    return dates.next_appearance(issue.newsletter, now)
 
 
 def _is_due(issue: Issue) -> bool:
