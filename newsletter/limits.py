@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter import clock, db
@@ -24,11 +25,14 @@ def take(key: str, *, capacity: float, period: timedelta) -> bool:
     """Take one of `capacity` tokens that refill evenly over `period`; False, taking none, when none is left."""
     now = clock.now()
     per_token = period / capacity
+    # Whether there was a bucket or not is the same work; who makes it at the same moment is waited for.
+    full = {"key": key, "tokens": capacity, "refilled_at": now, "full_at": now}
+    dialect = postgresql if db.session.get_bind().dialect.name == "postgresql" else sqlite
+    db.session.execute(dialect.insert(Bucket).values(full).on_conflict_do_nothing())
     # FOR UPDATE on PostgreSQL; on SQLite the writing transaction already has the database to itself.
-    bucket = db.session.scalars(select(Bucket).filter_by(key=key).with_for_update()).first()
-    if bucket is None:
-        bucket = Bucket(key=key, tokens=capacity, refilled_at=now, full_at=now)
-        db.session.add(bucket)
+    bucket = db.session.scalars(select(Bucket).filter_by(key=key).with_for_update()).one()
+    # Whoever was waited for may have refilled it later than we began.
+    now = max(now, bucket.refilled_at)
     tokens = min(capacity, bucket.tokens + (now - bucket.refilled_at) / per_token)
     allowed = tokens >= 1
     bucket.tokens, bucket.refilled_at = tokens - allowed, now

@@ -1,5 +1,7 @@
 """Limits: so many in a time, shared by everybody who asks."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import time_machine
@@ -21,3 +23,18 @@ def test_tokens_run_out_and_come_back_evenly(room):
         time.shift(HOUR + timedelta(seconds=1))
         limits.sweep()
         assert db.session.query(limits.Bucket).count() == 0
+
+
+def test_who_asks_first_at_the_same_moment_shares_the_tokens(room):
+    together = threading.Barrier(4)
+
+    def take(number):
+        with room.app_context():
+            together.wait(10)
+            allowed = [limits.take(f"new {bucket}", capacity=2, period=HOUR) for bucket in range(10)]
+            db.session.commit()
+            return allowed
+
+    with ThreadPoolExecutor(4) as pool:
+        allowed = list(pool.map(take, range(4)))
+    assert [sum(each) for each in zip(*allowed, strict=True)] == [2] * 10

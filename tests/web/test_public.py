@@ -101,7 +101,7 @@ def _ask_for_link(client, *, email, **_):
     return client.post("/preferences", data={"email": email})
 
 
-@pytest.mark.parametrize(("ask", "apart"), [(_press, 6), (_ask_for_link, 2)])
+@pytest.mark.parametrize(("ask", "apart"), [(_press, 7), (_ask_for_link, 3)])
 def test_the_answer_takes_the_same_work_for_a_stranger_a_reader_and_a_complainer(client, ask, apart):
     magazine.ask("reader@readers.example")
     magazine.confirm()
