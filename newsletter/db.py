@@ -127,7 +127,7 @@ def make_engine(url: str = "") -> Engine:
 
 @contextlib.contextmanager
 def reading() -> Iterator[None]:
-    """Within this block new transactions refuse to write: for GET, HEAD and `check`."""
+    """Within this block new transactions refuse to write and see one moment: for GET, HEAD and `check`."""
     token = _read_only.set(True)
     try:
         yield
@@ -183,4 +183,5 @@ def _begin_sqlite(connection: Any) -> None:
 
 def _begin_postgresql(connection: Any) -> None:
     if _read_only.get():
-        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        # One moment, as on SQLite: a page or `check` that asks twice must not see what was written in between.
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

@@ -1,6 +1,7 @@
 """`check`: silent on a healthy database, and on a broken one it names the broken rule and no other."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from newsletter.articles.models import Article
 from newsletter.audience import consent
 from newsletter.audience.models import ConsentKind, Subscriber
 from newsletter.issues.models import Edition, EditionArticle, EditionPart, Issue, IssueState, Occurrence
+from newsletter.outbox import suppression
 from newsletter.outbox.models import (
     Message,
     MessageState,
@@ -201,3 +203,22 @@ def test_what_was_on_the_wire_when_its_address_was_suppressed_breaks_nothing(dat
     db.session.execute(sa.update(Suppression).values(lifted_at=NOW - HOUR / 2))
     db.session.commit()
     assert _broken() == {}
+
+
+@both_engines
+def test_what_is_written_while_it_reads_is_seen_whole_or_not_at_all(room):
+    count = sa.select(sa.func.count(Suppression.id))
+
+    def complain():
+        with room.app_context():
+            suppression.suppress("late@readers.example", SuppressionReason.COMPLAINT)
+            db.session.commit()
+
+    with ThreadPoolExecutor(1) as somebody_else, db.reading():
+        db.session.rollback()
+        before = db.session.scalar(count)
+        somebody_else.submit(complain).result()
+        assert db.session.scalar(count) == before
+        db.session.rollback()
+        assert db.session.scalar(count) == before + 1
+        db.session.rollback()
