@@ -24,7 +24,7 @@ def register(group: AppGroup) -> None:
     calendar = AppGroup("calendar", help="The dates on which newsletters appear: listed, skipped, moved.")
     group.add_command(calendar)
     weeks = click.option("--weeks", type=click.IntRange(1, 52), default=8, show_default=True)
-    add(calendar, "list", list_dates, click.argument("newsletter", required=False), weeks)
+    add(calendar, "list", list_dates, click.argument("newsletter", required=False), weeks, reads=True)
     add(calendar, "skip", skip, *_WHERE, click.option("--note", default="", help="Why, for the other editors."))
     add(calendar, "return", bring_back, *_WHERE)
     to = click.option("--to", required=True, help="Wall time in the newsletter's zone, like 2026-12-24T06:00.")

@@ -5,6 +5,7 @@ from flask.cli import AppGroup
 from newsletter.cli import (
     articles,
     audience,
+    audit,
     calendar,
     delivery,
     incoming,
@@ -16,5 +17,17 @@ from newsletter.cli import (
 )
 
 newsletter = AppGroup("newsletter", help="Newsletters: sign-up, digests, delivery.")
-for section in (setup, publication, articles, audience, issues, calendar, delivery, uncertain, incoming, languages):
+for section in (
+    setup,
+    publication,
+    articles,
+    audience,
+    issues,
+    calendar,
+    delivery,
+    uncertain,
+    audit,
+    incoming,
+    languages,
+):
     section.register(newsletter)

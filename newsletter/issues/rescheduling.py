@@ -134,10 +134,14 @@ def _check_neighbours(present: Date, due_at: datetime) -> None:
 
 
 def _record(action: str, present: Date, after: dict[str, str], *, actor: str, editor_id: int | None) -> None:
-    on = {"date": present.on.isoformat() if present.on else ""}
-    before = on | {"state": str(present.state), "at": _local(present.newsletter, present.at)}
+    # What stays the same stands on both sides, so that a line says what changed and nothing else.
+    before = {
+        "date": present.on.isoformat() if present.on else "",
+        "state": str(present.state),
+        "at": _local(present.newsletter, present.at),
+    }
     subject = f"newsletter {present.newsletter.slug}"
-    audit.record(actor, action, subject, before=before, after=on | after, editor_id=editor_id)
+    audit.record(actor, action, subject, before=before, after=before | after, editor_id=editor_id)
 
 
 def _local(newsletter: Newsletter, instant: datetime) -> str:

@@ -19,13 +19,15 @@ class Action(enum.StrEnum):
     """See who reads and what they agreed to."""
     PLAN = "plan"
     """Change feeds and newsletters."""
+    AUDIT = "audit"
+    """See who changed what, and take it along as a table."""
     STAFF = "staff"
     """Invite editors, give them a role, let them go."""
 
 
 _WRITER = frozenset({Action.LOOK, Action.EDIT})
 _EDITOR = _WRITER | {Action.PUBLISH, Action.READERS}
-_PUBLISHER = _EDITOR | {Action.PLAN}
+_PUBLISHER = _EDITOR | {Action.PLAN, Action.AUDIT}
 _ADMIN = _PUBLISHER | {Action.STAFF}
 
 PERMISSIONS: Mapping[Role, frozenset[Action]] = {

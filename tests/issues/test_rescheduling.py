@@ -84,7 +84,7 @@ def test_a_date_moves_on_the_clock_of_its_zone_and_back(daily):
     assert not dates.get(daily, WEDNESDAY).is_moved
     last, before_it = audit.of("newsletter daily")[:2]
     assert (last.before["at"], last.after["at"]) == ("2026-11-25 09:00", "2026-11-25 07:00")
-    assert before_it.after == {"date": "2026-11-25", "at": "2026-11-25 09:00"}
+    assert before_it.after == {"date": "2026-11-25", "state": "planned", "at": "2026-11-25 09:00"}
 
 
 @pytest.mark.parametrize(

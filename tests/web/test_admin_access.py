@@ -52,6 +52,8 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/calendar/<slug>/<on>/skip"): Role.EDITOR,
     ("POST", "/admin/calendar/<slug>/<on>/return"): Role.EDITOR,
     ("POST", "/admin/calendar/<slug>/<on>/time"): Role.EDITOR,
+    ("GET", "/admin/audit"): Role.PUBLISHER,
+    ("GET", "/admin/audit.csv"): Role.PUBLISHER,
     ("GET", "/admin/articles"): Role.WRITER,
     ("POST", "/admin/articles"): Role.WRITER,
     ("GET", "/admin/articles/<int:article_id>/withdrawal"): Role.EDITOR,

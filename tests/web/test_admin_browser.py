@@ -67,6 +67,8 @@ def test_every_page_is_accessible_fits_and_is_light(browser, address, client, sc
         "/admin/calendar",
         f"/admin/calendar/daily/{_days_ahead(10)}",
         f"/admin/calendar/daily/{_days_ahead(12)}",
+        "/admin/audit",
+        "/admin/audit?what=nothing",
         "/admin/articles",
         "/admin/articles?q=nothing",
         "/admin/articles/1/withdrawal",

@@ -6,6 +6,7 @@ from newsletter.web.admin import (
     access,
     answers,
     articles,
+    audit,
     box,
     calendar,
     editors,
@@ -43,5 +44,6 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     box.blueprint,
     readers.blueprint,
     editors.blueprint,
+    audit.blueprint,
     texts.blueprint,
 )
