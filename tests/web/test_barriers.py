@@ -59,6 +59,8 @@ def test_every_route_that_is_open_to_all_and_answers_with_a_page_is_looked_at(ap
 def test_no_page_in_any_outcome_has_a_barrier(app, room, client, serve, page, language, looks):
     at, shown = Stage(app, client), set()
     address = serve(app)
+    # The pages of a failing database know no other language than the browser's.
+    page.set_extra_http_headers({"Accept-Language": language})
     flask.template_rendered.connect(lambda _, template, **__: shown.add(template.name), app, weak=False)
     said = []
     for place, (route, status, what, reach) in enumerate(STATES):
