@@ -63,6 +63,11 @@ def get(subscriber_id: int) -> Listed:
     return Listed(found[0], Standing(found[1]))
 
 
+def find(key: str) -> Subscriber | None:
+    """The reader of a canonical address, or None."""
+    return db.session.scalars(select(Subscriber).filter_by(address_key=key)).first()
+
+
 def counts() -> Mapping[Standing, int]:
     """How many readers stand where, every standing named."""
     expression = _standing(clock.now()).label("standing")

@@ -13,6 +13,7 @@ from newsletter.cli import (
     languages,
     publication,
     setup,
+    suppressions,
     uncertain,
 )
 
@@ -26,6 +27,7 @@ for section in (
     calendar,
     delivery,
     uncertain,
+    suppressions,
     audit,
     incoming,
     languages,

@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import idna
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
-from newsletter import clock, db, signing
+from newsletter import clock, db, errors, signing
 from newsletter.outbox.models import Suppression, SuppressionReason
+
+PAGE = 50
 
 # What a later fact may replace: a complaint weighs more than a bounce, a person's word more than either.
 _WEIGHT = {
@@ -64,6 +66,53 @@ def page(*, after: int = 0, limit: int = 100, in_force: bool = True) -> list[Sup
     return list(db.session.scalars(statement.where(Suppression.lifted_at.is_(None)) if in_force else statement))
 
 
+def listed(*, words: str = "", reason: str = "", in_force: bool = True, before: int | None = None) -> list[Suppression]:
+    """Up to PAGE suppressions, newest first, below the id `before`: of one reason, with these words in the address.
+
+    A whole address finds an erased one as well, by its digest. Raises BadInput for an unknown reason.
+    """
+    statement = select(Suppression).order_by(Suppression.id.desc()).limit(PAGE)
+    statement = statement.where(Suppression.lifted_at.is_(None) if in_force else Suppression.lifted_at.is_not(None))
+    if reason:
+        if reason not in list(SuppressionReason):
+            raise errors.BadInput("There is no such reason.", field="reason")
+        statement = statement.where(Suppression.reason == reason)
+    if words:
+        statement = statement.where(_matches(words))
+    if before is not None:
+        statement = statement.where(Suppression.id < before)
+    return list(db.session.scalars(statement))
+
+
+def get(suppression_id: int) -> Suppression:
+    """The suppression of an id; raises NotFound."""
+    found = db.session.get(Suppression, suppression_id)
+    if found is None:
+        raise errors.NotFound("There is no such suppression.")
+    return found
+
+
+def history(suppression: Suppression) -> list[Suppression]:
+    """The other suppressions of the same address, newest first."""
+    known = [suppression.digest]
+    if suppression.address is not None:
+        known = signing.digests("suppression", suppression.address)
+    query = select(Suppression).where(Suppression.digest.in_(known), Suppression.id != suppression.id)
+    return list(db.session.scalars(query.order_by(Suppression.id.desc()).limit(PAGE)))
+
+
+def lift_one(suppression: Suppression, note: str) -> None:
+    """Lift this suppression alone, for a reason that is kept."""
+    _lift(suppression, note)
+
+
+def counts() -> dict[SuppressionReason, int]:
+    """How many suppressions are in force, by reason, every reason named."""
+    query = select(Suppression.reason, func.count()).where(Suppression.lifted_at.is_(None))
+    rows = db.session.execute(query.group_by(Suppression.reason))
+    return dict.fromkeys(SuppressionReason, 0) | {reason: number for reason, number in rows}  # noqa: C416 - for mypy
+
+
 def count() -> int:
     """How many suppressions are in force."""
     return db.session.scalar(select(func.count(Suppression.id)).where(Suppression.lifted_at.is_(None))) or 0
@@ -93,6 +142,14 @@ def row_of(key: str, reason: SuppressionReason, note: str, at: datetime) -> dict
     """The column values of a new suppression, for rooms and the ledger alike."""
     digest = signing.digests("suppression", key)[0]
     return {"address": key, "digest": digest, "reason": reason, "note": note, "created_at": at}
+
+
+def _matches(words: str) -> ColumnElement[bool]:
+    if "@" not in words:
+        return Suppression.address.contains(words.strip().lower(), autoescape=True)
+    key = key_of(words)
+    digests = signing.digests("suppression", key)
+    return or_(Suppression.address.contains(key, autoescape=True), Suppression.digest.in_(digests))
 
 
 def _lift(suppression: Suppression, note: str) -> None:

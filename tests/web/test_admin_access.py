@@ -11,8 +11,8 @@ from sqlalchemy import select
 from newsletter import clock, db, factory, models, settings, signing
 from newsletter.articles import pages, polling
 from newsletter.errors import FetchRefused
-from newsletter.outbox import queue
-from newsletter.outbox.models import Policy
+from newsletter.outbox import queue, suppression
+from newsletter.outbox.models import Policy, SuppressionReason
 from newsletter.staff import editors, notices, sessions
 from newsletter.staff.models import EditorSession, Role
 from tests.web import desk
@@ -72,6 +72,10 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/readers/<int:reader_id>/suppression"): Role.PUBLISHER,
     ("GET", "/admin/readers/<int:reader_id>/proof"): Role.EDITOR,
     ("GET", "/admin/readers/<int:reader_id>/proof.json"): Role.EDITOR,
+    ("GET", "/admin/suppressions"): Role.EDITOR,
+    ("POST", "/admin/suppressions"): Role.EDITOR,
+    ("GET", "/admin/suppressions/<int:suppression_id>"): Role.EDITOR,
+    ("POST", "/admin/suppressions/<int:suppression_id>/lifting"): Role.PUBLISHER,
     ("GET", "/admin/texts"): Role.WRITER,
     ("POST", "/admin/texts"): Role.PUBLISHER,
     ("GET", "/admin/editors"): Role.ADMIN,
@@ -97,8 +101,10 @@ def world(room, monkeypatch) -> dict[str, Any]:
     other, token = editors.add("somebody@magazine.example", Role.EDITOR)
     editors.add("second@magazine.example", Role.ADMIN)
     (*_, notice) = notices.tell("key", subject="Told", text="Something.")
+    stopped = suppression.suppress("complainer@readers.example", SuppressionReason.COMPLAINT)
     db.session.commit()
     return {
+        "suppression_id": stopped.id,
         "issue_id": desk.issue("weekly"),
         "article_id": 1,
         "slug": "daily",

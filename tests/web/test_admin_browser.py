@@ -8,6 +8,8 @@ from playwright.sync_api import Browser, Page
 
 from newsletter import clock, db
 from newsletter.issues import rescheduling
+from newsletter.outbox import suppression
+from newsletter.outbox.models import SuppressionReason
 from newsletter.publication import newsletters
 from newsletter.staff.models import Role
 from tests import needed
@@ -29,6 +31,7 @@ def address(app, room, serve) -> str:
     desk.issue("daily", "scheduled")
     desk.issue("weekly")
     rescheduling.skip(newsletters.get("daily"), date.fromisoformat(_days_ahead(12)), note="A quiet day", actor="test")
+    suppression.suppress("reader3@readers.example", SuppressionReason.COMPLAINT, "Reported as spam")
     db.session.commit()
     return serve(app)
 
@@ -78,6 +81,9 @@ def test_every_page_is_accessible_fits_and_is_light(browser, address, client, sc
         "/admin/newsletters/daily",
         "/admin/readers",
         "/admin/readers/1",
+        "/admin/suppressions",
+        "/admin/suppressions/1",
+        "/admin/suppressions?q=nobody",
         "/admin/texts",
         "/admin/editors",
         "/admin/login",

@@ -5,10 +5,10 @@ import json
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from newsletter import db
+from newsletter import db, errors
 from newsletter.audience import consent, directory, proofs
 from newsletter.outbox import suppression
-from newsletter.staff import audit
+from newsletter.privacy import blocks
 from newsletter.staff.roles import Action
 from newsletter.web import security
 from newsletter.web.admin import access, answers
@@ -44,22 +44,22 @@ def show_one(reader_id: int) -> str:
 @access.needs(Action.PLAN)
 def lift(reader_id: int) -> AnyResponse:
     """Allow mail to a reader's address again, for a reason that is kept."""
-    reader, reason = directory.get(reader_id), request.form.get("reason", "").strip()[:500]
-    if not reason:
-        return make_response(_reader_page(reader, problem="Please say why mail may go to this address again."), 422)
-    present = suppression.find(reader.subscriber.address)
-    suppression.lift(reader.subscriber.address, reason)
-    visitor = access.visitor()
-    # By its number: the log outlives an erasure.
-    before = {"reason": present.reason.value} if present else {}
-    audit.record(
-        visitor.address,
-        "suppression lifted",
-        f"reader {reader_id}",
-        before=before,
-        after={"reason": reason},
-        editor_id=visitor.editor_id,
-    )
+    reader, visitor = directory.get(reader_id), access.visitor()
+    try:
+        present = suppression.find(reader.subscriber.address)
+        if present is None:
+            raise errors.Conflict("Nothing stops mail to this address.")
+        blocks.lift(
+            present,
+            request.form.get("reason", ""),
+            actor=visitor.address,
+            editor_id=visitor.editor_id,
+            subject=f"reader {reader_id}",
+        )
+    except (errors.BadInput, errors.Conflict) as error:
+        db.session.rollback()
+        status = 422 if isinstance(error, errors.BadInput) else 409
+        return make_response(_reader_page(directory.get(reader_id), problem=error.message), status)
     db.session.commit()
     return answers.see_other(url_for("desk_readers.show_one", reader_id=reader_id), told="Mail may go there again.")
 
