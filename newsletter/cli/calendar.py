@@ -96,6 +96,6 @@ def _line(each: Date) -> str:
 
 def _date(text: str) -> date:
     try:
-        return date.fromisoformat(text)
-    except ValueError:
+        return rescheduling.day(text)
+    except errors.BadInput:
         raise errors.BadInput(f"A date is written like 2026-12-25, not {text!r}.", field="on") from None

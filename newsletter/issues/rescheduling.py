@@ -11,6 +11,8 @@ from newsletter.issues.models import OccurrenceState
 from newsletter.publication.models import Holiday, Newsletter
 from newsletter.staff import audit
 
+_FIRST, _LAST = date(2000, 1, 1), date(2999, 12, 31)
+
 
 def skip(newsletter: Newsletter, on: date, *, actor: str, editor_id: int | None = None, note: str = "") -> None:
     """Have the newsletter not appear on a date; raises Conflict when that is past, or its issue open already."""
@@ -91,11 +93,23 @@ def add_holiday(found: Sequence[Newsletter], on: date, *, actor: str, editor_id:
         )
 
 
+def day(typed: str) -> date:
+    """A date as typed, 2026-12-24; raises BadInput."""
+    try:
+        found = date.fromisoformat(typed)
+    except ValueError:
+        found = None
+    # Calendars are not reckoned at the ends of what a date can be, where an instant in another zone is none.
+    if found is None or not _FIRST <= found <= _LAST:
+        raise errors.BadInput("Please choose a date.", field="on")
+    return found
+
+
 def wall_time(on: str, at: str) -> datetime:
     """A date and a time as typed, 2026-12-24 and 06:30, as a naive wall time; raises BadInput."""
     try:
-        return datetime.combine(date.fromisoformat(on), time.fromisoformat(at).replace(tzinfo=None))
-    except ValueError:
+        return datetime.combine(day(on), time.fromisoformat(at).replace(tzinfo=None))
+    except (ValueError, errors.BadInput):
         raise errors.BadInput("Please choose a date and a time.", field="on") from None
 
 
@@ -123,6 +137,8 @@ def _why_not(present: Date) -> str:
 
 def _check_neighbours(present: Date, due_at: datetime) -> None:
     newsletter, on = present.newsletter, present.on
+    if due_at > present.at + dates.AHEAD:
+        raise errors.BadInput("This is more than eight weeks after its time. Skip it instead.", field="on")
     reach = max(due_at, present.at) - clock.now() + dates.AHEAD
     others = [each for each in dates.coming([newsletter], clock.now(), ahead=reach) if each.appears and each.on != on]
     for other in others:

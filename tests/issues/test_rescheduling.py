@@ -94,7 +94,8 @@ def test_a_date_moves_on_the_clock_of_its_zone_and_back(daily):
         (TUESDAY, "07:00", "It has to go after the one of 2026-11-24 07:00"),
         (TUESDAY, "06:00", "It has to go after the one of 2026-11-24 07:00"),
         (THURSDAY, "07:30", "It has to go before the one of 2026-11-26 07:00"),
-        (THURSDAY + timedelta(days=200), "07:30", "It has to go before the one of 2026-11-26 07:00"),
+        (THURSDAY + timedelta(days=40), "07:30", "It has to go before the one of 2026-11-26 07:00"),
+        (date(2999, 12, 31), "07:30", "more than eight weeks after its time"),
     ],
 )
 def test_a_moved_date_stays_ahead_and_between_its_neighbours(daily, day, at, said):

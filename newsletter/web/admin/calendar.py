@@ -31,7 +31,7 @@ def add_holiday() -> Response:
     """Take a date out of one newsletter's calendar, or of all."""
     visitor = access.visitor()
     try:
-        on, chosen = _day(request.form.get("on", "")), _chosen(request.form.get("newsletter", ""))
+        on, chosen = rescheduling.day(request.form.get("on", "")), _chosen(request.form.get("newsletter", ""))
         rescheduling.add_holiday(chosen, on, actor=visitor.address, editor_id=visitor.editor_id)
     except (errors.BadInput, errors.Conflict) as error:
         db.session.rollback()
@@ -107,16 +107,9 @@ def _chosen(slug: str) -> list[Newsletter]:
     return found
 
 
-def _day(typed: str) -> date:
-    try:
-        return date.fromisoformat(typed)
-    except ValueError:
-        raise errors.BadInput("Please choose a date.", field="on") from None
-
-
 def _day_of_address(on: str) -> date:
     try:
-        return _day(on)
+        return rescheduling.day(on)
     except errors.BadInput:
         raise errors.NotFound("There is no such date.") from None
 

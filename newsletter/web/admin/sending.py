@@ -1,14 +1,14 @@
 """An issue's way out: approved, scheduled, sent, paused, stopped."""
 
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import datetime
 from typing import TypedDict
 
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import db, errors, jobs
-from newsletter.issues import agenda, calendar, composing, lifecycle
+from newsletter.issues import agenda, calendar, composing, lifecycle, rescheduling
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff.roles import Action
 from newsletter.web.admin import access, answers, wording
@@ -171,11 +171,8 @@ def _named_instant() -> datetime:
 
 
 def _typed_instant(zone: str) -> datetime:
-    try:
-        day, at = date.fromisoformat(request.form.get("on", "")), time.fromisoformat(request.form.get("at", ""))
-    except ValueError:
-        raise errors.BadInput("Please choose a date and a time.", field="on") from None
-    due = calendar.due(zone, day, at.replace(tzinfo=None))
+    wall = rescheduling.wall_time(request.form.get("on", ""), request.form.get("at", ""))
+    due = calendar.due(zone, wall.date(), wall.time())
     if due is None:
         raise errors.BadInput("This date never was in this time zone.", field="on")
     return due
