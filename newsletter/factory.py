@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from newsletter import db, settings, telemetry
+from newsletter import db, heap, settings, telemetry
 from newsletter.audience import agreement_letters, asking, fresh_links, link_letters, signup
 from newsletter.audience import letters as reader_letters
 from newsletter.cli import commands
@@ -21,6 +21,7 @@ def create_app(chosen: settings.Settings | None = None) -> Flask:
     """The application for `chosen` settings, by default those of the environment; raises ConfigurationError."""
     settings.use(chosen or settings.load())
     telemetry.configure()
+    heap.share()
     app = Flask("newsletter", root_path=str(settings.ROOT), template_folder="templates", static_folder="static")
     db.init_app(app)
     _register_composers()
