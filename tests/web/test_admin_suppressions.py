@@ -76,6 +76,7 @@ def test_a_complaint_is_lifted_by_a_publisher_with_a_reason(client, csrf):
     _, page = _post(client, csrf, f"/admin/suppressions/{stopped}/lifting", reason="Asked by telephone")
     assert "This is lifted." in page
     assert "Reported as spam; lifted: Asked by telephone" in page
+    assert "Nothing goes there" not in page
     assert not suppression.is_suppressed(MARA)
     entry = audit.of(f"suppression {stopped}")[0]
     assert (entry.actor, entry.before, entry.after) == (
