@@ -158,9 +158,13 @@ SUPPRESSED = """
 
 _ANY_HELD = sql.statement("SELECT id FROM message WHERE claimed_by IS NOT NULL LIMIT 1")
 
+# A run between itself and itself, in the order of ix_message_queued: with an equality PostgreSQL takes the order from
+# the primary key instead, and reads all that was sent before it comes to what is queued (at a million messages, half
+# of them sent, 310 ms a page instead of 5).
 _RUNS_IN_TURN = sql.statement("""
     SELECT id, kind, ref, is_stream, sampled, doubts_in_row FROM run WHERE state = 'running' AND kind IN :kinds
-       AND (EXISTS (SELECT 1 FROM message WHERE run_id = run.id AND state = 'queued' AND due_at <= :now)
+       AND ((SELECT message.id FROM message WHERE run_id >= run.id AND run_id <= run.id
+                AND state = 'queued' AND due_at <= :now ORDER BY run_id, message.id LIMIT 1) IS NOT NULL
          OR EXISTS (SELECT 1 FROM message WHERE run_id = run.id AND state = 'deferred' AND due_at <= :now))
     ORDER BY is_stream DESC, priority DESC, (id > :after) DESC, id
 """)
@@ -175,8 +179,8 @@ _REQUEUE_DUE = """
 # The Date header is set once: every attempt sends the same bytes. What follows the domain is what composers.Row has.
 _CLAIM = """
     UPDATE message SET state = 'claimed', claimed_by = :worker, dated_at = coalesce(dated_at, :now)
-    WHERE id {among}(SELECT id FROM message WHERE run_id = :run AND state = 'queued' AND due_at <= :now
-                     ORDER BY id LIMIT :most {lock}){end}
+    WHERE id {among}(SELECT id FROM message WHERE run_id >= :run AND run_id <= :run
+                     AND state = 'queued' AND due_at <= :now ORDER BY run_id, id LIMIT :most {lock}){end}
     RETURNING id, {suppressed}, domain, ref, recipient_id, address, message_id, dated_at
 """
 

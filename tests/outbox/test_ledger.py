@@ -1,0 +1,36 @@
+"""The ledger: what a claim reads."""
+
+from sqlalchemy import event, text
+
+from newsletter import db
+from newsletter.outbox import ledger, workers
+from tests.conftest import both_engines
+
+
+@both_engines
+def test_a_claim_reads_what_is_queued_and_no_index_of_all_messages_can_stand_in(post_office):
+    post_office.plan(600)
+    db.session.rollback()
+    engine, asked = post_office.engine, []
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE message SET state = 'sent' WHERE recipient_id <= 500"))
+        worker = workers.start(connection)
+        event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2:4]))
+        page = ledger.claim(connection, worker, ["issue"], limit=10)
+        connection.rollback()
+    assert [claim.row.recipient_id for claim in page.claims] == list(range(501, 511))
+    (claiming,) = [each for each in asked if "'claimed'" in each[0]]
+    with engine.connect() as connection:
+        assert "ix_message_queued" in _plan(connection, *claiming)
+        if connection.dialect.name == "postgresql":
+            # Were the order the primary key's as well, PostgreSQL would take it on a large table, and read all that was
+            # sent before the first that is queued.
+            connection.execute(text("DROP INDEX ix_message_queued"))
+            connection.execute(text("SET LOCAL enable_sort = off"))
+            assert "Sort" in _plan(connection, *claiming)
+        connection.rollback()
+
+
+def _plan(connection, statement, values):
+    words = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+    return "\n".join(str(tuple(row)) for row in connection.exec_driver_sql(words + statement, values))
