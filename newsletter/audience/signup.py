@@ -51,21 +51,26 @@ class Ask:
 
 @dataclass(frozen=True)
 class Pending:
-    """What a confirmation link would confirm, for its page; `preferences` is a reader's token once it has been used."""
+    """What a confirmation link would confirm, for its page; `preferences` is a reader's token once it has been used.
+
+    `is_more`: it comes on top of what the reader gets anyway.
+    """
 
     address: str
     wishes: list[Wish]
     is_confirmed: bool
+    is_more: bool
     preferences: str
     language: str
 
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What was confirmed, or had been `already`; `preferences` is the reader's token."""
+    """What was confirmed, or had been `already`, or is `is_more` than before; `preferences` is the reader's token."""
 
     subscriptions: list[Wish]
     already: bool
+    is_more: bool
     preferences: str
     language: str
 
@@ -107,6 +112,7 @@ def look_at(token: str) -> Pending:
         address=reader.address,
         wishes=wishes.of_keys(request.wishes),
         is_confirmed=request.used_at is not None,
+        is_more=bool(subscriptions.held(reader, SubscriptionState.CONFIRMED)),
         preferences=_preferences(request) if request.used_at else "",
         language=reader.language,
     )
@@ -124,15 +130,16 @@ def confirm(token: str, origin: Origin) -> Confirmed:
     db.session.refresh(request)
     wished = wishes.of_keys(request.wishes)
     if request.used_at is not None:
-        return Confirmed(wished, already=True, preferences=_preferences(request), language=reader.language)
+        return _confirmed(request, reader, already=True, is_more=False)
     _check_age(request)
     request.used_at = clock.now()
+    is_more = bool(subscriptions.held(reader, SubscriptionState.CONFIRMED))
     changed = subscriptions.put(reader, wished, SubscriptionState.CONFIRMED)
     _lift_suppression(reader.address_key)
     consent.record(ConsentKind.CONFIRMED, reader, wished, origin, shown=_agreed(request), request_id=request.id)
     if request.measurement and not reader.is_measured:
         preferences.measure(reader, origin, agreed=True, request_id=request.id)
-    return Confirmed(wished, already=not changed, preferences=_preferences(request), language=reader.language)
+    return _confirmed(request, reader, already=not changed, is_more=is_more)
 
 
 def send_again(token: str, origin: Origin) -> None:
@@ -249,6 +256,16 @@ def _request(token: str) -> SignupRequest:
 def _check_age(request: SignupRequest) -> None:
     if request.expires_at <= clock.now():
         raise LinkLapsed
+
+
+def _confirmed(request: SignupRequest, reader: Subscriber, *, already: bool, is_more: bool) -> Confirmed:
+    return Confirmed(
+        subscriptions=wishes.of_keys(request.wishes),
+        already=already,
+        is_more=is_more,
+        preferences=_preferences(request),
+        language=reader.language,
+    )
 
 
 def _preferences(request: SignupRequest) -> str:

@@ -283,6 +283,20 @@ def test_the_confirmation_page_shows_one_button_and_no_address_and_confirms_by_p
     assert "Already confirmed" in client.get(path).text
 
 
+def test_a_reader_is_asked_to_add_what_comes_on_top_and_told_that_the_rest_stays(client):
+    magazine.ask(topics=["music"])
+    magazine.confirm()
+    with time_machine.travel(clock.now() + timedelta(hours=2)):
+        magazine.ask(topics=["fashion"])
+        path = f"/confirm/{magazine.newest_token()}"
+        opened, pressed = client.get(path).text, client.post(path).text
+    assert "Add to your newsletters?" in opened
+    assert "What you get now stays as it is." in opened
+    assert "Added to your newsletters" in pressed
+    assert "What you got before stays" in pressed
+    assert "Already confirmed" in client.get(path).text
+
+
 @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data"])
 def test_one_click_leaves_at_once_without_cookie_token_or_redirect(client, link, content_type):
     path = f"/unsubscribe/{reader_links.token(link)}"

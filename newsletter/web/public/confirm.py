@@ -32,6 +32,7 @@ def show(token: str) -> Response:
         wished=wishes.by_newsletter(pending.wishes),
         coming=_coming(pending.wishes),
         already=pending.is_confirmed,
+        is_more=pending.is_more,
         preferences=pending.preferences,
     )
 
@@ -51,6 +52,7 @@ def press(token: str) -> Response:
         wished=wishes.by_newsletter(confirmed.subscriptions),
         coming=_coming(confirmed.subscriptions),
         already=confirmed.already,
+        is_more=confirmed.is_more,
         preferences=confirmed.preferences,
     )
 
