@@ -79,6 +79,8 @@ def test_every_page_is_accessible_fits_and_is_light(browser, address, client, sc
         "/admin/newsletters",
         "/admin/newsletters/new",
         "/admin/newsletters/daily",
+        "/admin/box",
+        "/admin/box?topic=music",
         "/admin/readers",
         "/admin/readers/1",
         "/admin/suppressions",
