@@ -14,10 +14,10 @@ from newsletter.audience import letters, signup
 from newsletter.audience.models import ConsentRecord, Subscriber
 from newsletter.issues import calendar
 from newsletter.languages import gathering, speech
-from newsletter.mail import words
+from newsletter.mail import looks, words
 from newsletter.outbox import composers
 from newsletter.outbox.models import Message
-from newsletter.publication import legal, newsletters
+from newsletter.publication import legal, masthead, newsletters
 from newsletter.publication.models import LegalKind
 from tests.audience import magazine
 
@@ -134,11 +134,14 @@ def test_numbers_dates_and_rhythms_are_said_as_the_language_says_them(polyglot):
     assert calendar.how_often(daily, "de") == "Jeden Tag um 07:00 Uhr (UTC)"
     assert calendar.how_often(newsletters.get("weekly"), "ar") == "كل الجمعة، الساعة 17:00 (UTC)"
     assert words.zone("Europe/Vienna", "de") == "Ortszeit Wien"
-    forms = {
-        number: speech.translations("ar").ungettext("Please check one thing", "Please check %(num)d things", number)
-        for number in (1, 2, 3, 11)
-    }
-    assert len(set(forms.values())) == 4
+    # Arabic counts 3 to 10, 11 to 99 and whole hundreds each in their own form.
+    look = looks.of(masthead.current())
+    said = {number: look.counters(number, 0, "ar") for number in (1, 3, 11, 100, 3952)}
+    assert said == {1: "1 إعجاب", 3: "3 إعجابات", 11: "11 إعجابًا", 100: "100 إعجاب", 3952: "3,952 إعجابًا"}
+    assert look.counters(3952, 1, "de") == "3.952 Hypes · 1 Kommentar"
+    assert look.counters(0, None) == ""
+    check = ("Please check one thing", "Please check %(num)d things")
+    assert speech.say_many(*check, 11, "ar", num=11).endswith("11 أمرًا")
 
 
 def test_the_command_brings_a_catalogue_up_to_date_and_keeps_what_was_translated(app, tmp_path, monkeypatch):

@@ -75,7 +75,7 @@ def test_stories_are_told_in_order_in_html_text_and_on_the_web():
         assert told.count("3,952 Hypes · 1 Comment") == 5
     lines = mail.text.split("\n")
     assert lines.index("FASHION") < lines.index("Four strings, no song: part 1") < lines.index("MUSIC")
-    assert lines.count("  3,952 Hypes, 1 Comment") == 5
+    assert lines.count("  3,952 Hypes · 1 Comment") == 5
     assert "  https://magazine.example/3?a=1&b=2" in lines
     assert "WHAT TO READ NEXT" in lines
     assert "Art: Four strings, no song: part 4" in lines
