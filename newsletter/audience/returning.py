@@ -24,6 +24,7 @@ from newsletter.publication.models import Newsletter
 
 # Leaving by one of these is a press of somebody who holds the mail; a complaint or a bounce is not undone.
 _CHANNELS = ("link", "one-click", "mail")
+_CHOICE = "preferences"
 REASONS = {
     "often": speech.later("Too many mails"),
     "topics": speech.later("Not what I expected"),
@@ -78,7 +79,7 @@ def give_reason(link: ReaderLink, reason: str) -> None:
     if reason not in REASONS:
         raise errors.BadInput("Please choose one of the reasons.", field="reason")
     reader = subscriptions.locked_reader(link.subscriber_id)
-    records = _withdrawals(reader) if reader else []
+    records = [line for line in _withdrawals(reader) if line.channel in _CHANNELS] if reader else []
     if records and db.session.get(LeavingReason, records[-1].id) is None:
         given = LeavingReason(
             record_id=records[-1].id, newsletter_id=link.newsletter_id, reason=reason, given_at=clock.now()
@@ -88,14 +89,21 @@ def give_reason(link: ReaderLink, reason: str) -> None:
 
 
 def _left(reader: Subscriber) -> list[Wish]:
-    names = dict.fromkeys(name for record in _withdrawals(reader) for name in record.wishes)
+    names: dict[str, None] = {}
+    for line in _withdrawals(reader):
+        if line.channel in _CHANNELS:
+            names |= dict.fromkeys(line.wishes)
+        else:
+            # Given up by choice after it was left, and taken again in between.
+            for name in line.wishes:
+                names.pop(name, None)
     # What was asked for and never confirmed waits for its own link, left or not.
     once_had = subscriptions.ended_confirmed(reader)
     return [wish for wish in wishes.still_offered(names) if wish.key in once_had]
 
 
 def _withdrawals(reader: Subscriber) -> list[ConsentRecord]:
-    """The lines of leaving within the last day, without those before a complaint or the like."""
+    """The lines of leaving and of giving up within the last day, without those before a complaint or the like."""
     since = clock.now() - settings.current().undo_lifetime
     lines = select(ConsentRecord).where(
         ConsentRecord.subscriber_id == reader.id,
@@ -105,8 +113,8 @@ def _withdrawals(reader: Subscriber) -> list[ConsentRecord]:
     )
     found: list[ConsentRecord] = []
     for line in db.session.scalars(lines.order_by(ConsentRecord.number)):
-        if line.channel in _CHANNELS:
+        if line.channel in (*_CHANNELS, _CHOICE):
             found.append(line)
-        elif line.channel != "preferences":
+        else:
             found.clear()
     return found

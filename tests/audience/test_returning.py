@@ -70,6 +70,15 @@ def test_a_complaint_by_who_had_left_already_ends_the_undoing_too(link):
     assert [record["channel"] for record in consent.proof(ANA)["records"]][2:] == ["one-click", "complaint"]
 
 
+@both_engines
+def test_what_was_given_up_by_choice_after_leaving_is_not_taken_back(link):
+    unsubscribe.leave(link, Origin("link"), everything=True)
+    preferences.choose(link, ["weekly:art", "daily:music"], Origin("preferences"))
+    preferences.choose(link, ["daily:music"], Origin("preferences"))
+    assert {wish.name for wish in returning.undo(link, UNDO)} == {"daily:fashion"}
+    assert _held() == {"daily:music", "daily:fashion"}
+
+
 def test_a_pause_takes_back_and_holds_mail_until_its_day(link):
     unsubscribe.leave(link, Origin("link"))
     returning.undo(link, UNDO, pause=timedelta(days=30))
