@@ -2,7 +2,7 @@
 
 import io
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy
@@ -18,6 +18,7 @@ from newsletter.articles.models import Picture, Rendition
 from newsletter.audience import consent, reader_links
 from newsletter.audience.models import ConsentRecord, Subscriber, Subscription
 from newsletter.audience.reader_links import ReaderLink
+from newsletter.issues import rescheduling
 from newsletter.mail import looks
 from newsletter.models import TABLES
 from newsletter.outbox import suppression
@@ -197,6 +198,16 @@ def test_the_first_page_says_what_comes_how_often_and_when_next(client):
     assert "Every Friday at 17:00 (UTC)" in page
     assert "Next on Friday 27 November 2026" in page
     assert "Staff only" not in page
+
+
+def test_a_date_that_is_skipped_is_announced_to_nobody_who_confirms(client):
+    with time_machine.travel("2026-11-25 12:00Z", tick=False):
+        rescheduling.skip(newsletters.get("weekly"), date(2026, 11, 27), actor="ed")
+        magazine.ask(newsletters=["weekly"])
+        path = f"/confirm/{magazine.newest_token()}"
+        for page in (client.get(path), client.post(path)):
+            assert "4 December 2026" in page.text
+            assert "27 November" not in page.text
 
 
 def test_a_logo_stands_for_the_name_on_pages_and_in_mails(client, room):

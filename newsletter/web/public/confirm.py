@@ -7,7 +7,7 @@ from flask import Blueprint, Response, url_for
 from newsletter import clock, db
 from newsletter.audience import addresses, signup, wishes
 from newsletter.audience.wishes import Wish
-from newsletter.issues import calendar
+from newsletter.issues import dates
 from newsletter.mail import words
 from newsletter.publication.models import Newsletter
 from newsletter.web import languages, security
@@ -83,8 +83,5 @@ def _coming(wished: Sequence[Wish]) -> dict[int, str]:
 
 
 def _next(newsletter: Newsletter) -> str:
-    schedule = calendar.schedule_of(newsletter)
-    occasion = calendar.next_after(schedule, clock.now()) if schedule else None
-    if schedule is None or occasion is None:
-        return ""
-    return words.long_moment(occasion.due_at, schedule.zone, languages.spoken())
+    at = dates.next_appearance(newsletter, clock.now())
+    return words.long_moment(at, newsletter.zone, languages.spoken()) if at else ""
