@@ -44,6 +44,7 @@ _RULES = [
 _VARIABLES = {"NEWSLETTER_RETRY_FIRST": "20", "NEWSLETTER_RETRY_MOST": "60", "NEWSLETTER_ISSUE_EXPIRY": "300"}
 _VISITORS = 2
 _PAUSE = 0.4  # seconds between two requests of one visitor
+_SHOWN = 30  # lines of trouble printed at the end
 _SAMPLE = 5.0  # seconds between two looks at memory
 _KEEP = 30.0  # seconds between two writings of the results
 _CHECK = 120.0
@@ -77,6 +78,7 @@ def main() -> None:
             house.over.set()
         for house in houses:
             house.finish()
+            house.show_trouble()
         said.table("soak", _rows(houses))
         said.table("memory, MB (RSS)", memory_rows(said.tables["series"]))
         print(f"\n{said.write()}")
@@ -194,6 +196,12 @@ class _House:
             "confirmation copies (retry)": copies["confirmation"],
             "faults of the soak itself": self.counts["faults"],
         }
+
+    def show_trouble(self) -> None:
+        """Print the lines of the log that are trouble, to find their cause: the log goes with the site."""
+        lines = [line for line in self.site.log.read_text(errors="replace").splitlines() if _TROUBLE.search(line)]
+        for line in lines[:_SHOWN]:
+            print(f"  {self.engine}: {line[:500]}", flush=True)
 
     def _guarded(self, act: Callable[[], None]) -> None:
         try:
