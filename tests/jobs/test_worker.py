@@ -40,7 +40,7 @@ def send_an_issue() -> list[str]:
 
 
 @contextlib.contextmanager
-def workers(tmp_path: Path, port: int, engine: str, *options: str) -> Iterator["subprocess.Popen[str]"]:
+def workers(tmp_path: Path, port: int, engine: str, *options: str, rate: int = 0) -> Iterator["subprocess.Popen[str]"]:
     """The command, until the end of the block, which it must leave by one signal in under 30 s."""
     present = settings.current()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")} | {
@@ -49,6 +49,7 @@ def workers(tmp_path: Path, port: int, engine: str, *options: str) -> Iterator["
         "NEWSLETTER_DATABASE_URL": present.database_url,
         "NEWSLETTER_SMTP_URL": f"smtp://127.0.0.1:{port}?tls=none",
         "NEWSLETTER_ENGINE": engine,
+        "NEWSLETTER_RELAY_RATE": str(rate),
     }
     log = tmp_path / "workers.log"
     with log.open("w") as output:
@@ -124,9 +125,11 @@ def test_three_processes_share_an_issue_and_one_that_is_killed_is_replaced(room,
 def test_a_signal_in_the_middle_of_an_issue_leaves_nothing_in_doubt(room, tmp_path):
     with parts.post_office() as (received, port):
         readers = send_an_issue()
-        with workers(tmp_path, port, "embedded", "--processes", "2"):
+        # At full speed all of them are served before a signal can come.
+        with workers(tmp_path, port, "embedded", "--processes", "2", rate=20):
             until(lambda: received.letters, what="the first mail")
         half = states()
+        assert half["queued"] > 0
         assert half["sent"] == len(received.letters)
         assert half["sent"] + half["queued"] == READERS
         assert {state for state, count in half.items() if count} <= {MessageState.SENT, MessageState.QUEUED}
