@@ -1,6 +1,7 @@
 """Token buckets in the database, shared by all processes: how often something may happen."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -25,12 +26,7 @@ def take(key: str, *, capacity: float, period: timedelta) -> bool:
     """Take one of `capacity` tokens that refill evenly over `period`; False, taking none, when none is left."""
     now = clock.now()
     per_token = period / capacity
-    # Whether there was a bucket or not is the same work; who makes it at the same moment is waited for.
-    full = {"key": key, "tokens": capacity, "refilled_at": now, "full_at": now}
-    dialect = postgresql if db.session.get_bind().dialect.name == "postgresql" else sqlite
-    db.session.execute(dialect.insert(Bucket).values(full).on_conflict_do_nothing())
-    # FOR UPDATE on PostgreSQL; on SQLite the writing transaction already has the database to itself.
-    bucket = db.session.scalars(select(Bucket).filter_by(key=key).with_for_update()).one()
+    bucket = _held({"key": key, "tokens": capacity, "refilled_at": now, "full_at": now})
     # Whoever was waited for may have refilled it later than we began.
     now = max(now, bucket.refilled_at)
     tokens = min(capacity, bucket.tokens + (now - bucket.refilled_at) / per_token)
@@ -39,6 +35,19 @@ def take(key: str, *, capacity: float, period: timedelta) -> bool:
     bucket.full_at = now + (capacity - bucket.tokens) * per_token
     db.session.flush()
     return allowed
+
+
+def _held(full: dict[str, Any]) -> Bucket:
+    """The bucket of a key, made full where there is none, and ours until the transaction ends."""
+    dialect = postgresql if db.session.get_bind().dialect.name == "postgresql" else sqlite
+    while True:
+        # Whether there was a bucket or not is the same work; who makes it at the same moment is waited for.
+        db.session.execute(dialect.insert(Bucket).values(full).on_conflict_do_nothing())
+        # FOR UPDATE on PostgreSQL; on SQLite the writing transaction already has the database to itself.
+        bucket = db.session.scalars(select(Bucket).filter_by(key=full["key"]).with_for_update()).first()
+        if bucket is not None:
+            return bucket
+        # One that was full was swept between the two.
 
 
 def sweep() -> None:

@@ -38,3 +38,24 @@ def test_who_asks_first_at_the_same_moment_shares_the_tokens(room):
     with ThreadPoolExecutor(4) as pool:
         allowed = list(pool.map(take, range(4)))
     assert [sum(each) for each in zip(*allowed, strict=True)] == [2] * 10
+
+
+def test_a_bucket_that_is_swept_while_it_is_asked_for_is_made_again(room):
+    over = threading.Event()
+
+    def sweep():
+        with room.app_context():
+            while not over.is_set():
+                limits.sweep()
+                db.session.commit()
+
+    with ThreadPoolExecutor(1) as pool:
+        sweeping = pool.submit(sweep)
+        try:
+            for _ in range(300):
+                # Full again within the millisecond.
+                assert limits.take("a", capacity=10**7, period=HOUR)
+                db.session.commit()
+        finally:
+            over.set()
+        sweeping.result()
