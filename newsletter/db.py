@@ -14,7 +14,21 @@ from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import JSON, BigInteger, Date, DateTime, Engine, Enum, Integer, MetaData, Text, create_engine, event
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Connection,
+    Date,
+    DateTime,
+    Engine,
+    Enum,
+    Integer,
+    MetaData,
+    Text,
+    create_engine,
+    event,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.orm import DeclarativeBase, registry
@@ -136,6 +150,12 @@ def reading() -> Iterator[None]:
 
 
 _read_only: ContextVar[bool] = ContextVar("read_only", default=False)
+
+
+def insert(target: Any, connection: Connection | None = None) -> Any:
+    """An INSERT into a model or table that may yield (`on_conflict_do_nothing`), for the session or a connection."""
+    dialect = connection.dialect if connection is not None else session.get_bind().dialect
+    return (postgresql if dialect.name == "postgresql" else sqlite).insert(target)
 
 
 def ensure_folder(url: str) -> None:

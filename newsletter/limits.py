@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter import clock, db
@@ -39,10 +38,9 @@ def take(key: str, *, capacity: float, period: timedelta) -> bool:
 
 def _held(full: dict[str, Any]) -> Bucket:
     """The bucket of a key, made full where there is none, and ours until the transaction ends."""
-    dialect = postgresql if db.session.get_bind().dialect.name == "postgresql" else sqlite
     while True:
         # Whether there was a bucket or not is the same work; who makes it at the same moment is waited for.
-        db.session.execute(dialect.insert(Bucket).values(full).on_conflict_do_nothing())
+        db.session.execute(db.insert(Bucket).values(full).on_conflict_do_nothing())
         # FOR UPDATE on PostgreSQL; on SQLite the writing transaction already has the database to itself.
         bucket = db.session.scalars(select(Bucket).filter_by(key=full["key"]).with_for_update()).first()
         if bucket is not None:

@@ -10,7 +10,6 @@ from typing import BinaryIO
 from zoneinfo import available_timezones
 
 from sqlalchemy import or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter import clock, db, errors, signing
 from newsletter.audience import addresses, consent, sheets, wishes
@@ -190,8 +189,7 @@ def _readers(rows: list[_Row]) -> dict[str, _Reader]:
     known = set(db.session.scalars(select(Subscriber.address_key).where(Subscriber.address_key.in_(keys))))
     made = [_person(row) for key, row in keys.items() if key not in known]
     if made:
-        dialect = postgresql if db.session.get_bind().dialect.name == "postgresql" else sqlite
-        db.session.execute(dialect.insert(Subscriber).on_conflict_do_nothing(), made)
+        db.session.execute(db.insert(Subscriber).on_conflict_do_nothing(), made)
     # In the order of their ids, so that two imports wait for each other and never both.
     people = select(Subscriber.id, Subscriber.address_key).where(Subscriber.address_key.in_(keys))
     found = db.session.execute(people.order_by(Subscriber.id).with_for_update()).all()

@@ -130,7 +130,7 @@ def confirm(token: str, origin: Origin) -> Confirmed:
     db.session.refresh(request)
     wished = wishes.of_keys(request.wishes)
     if request.used_at is not None:
-        return _confirmed(request, reader, already=True, is_more=False)
+        return _confirmed(request, reader, wished, already=True, is_more=False)
     _check_age(request)
     request.used_at = clock.now()
     is_more = bool(subscriptions.held(reader, SubscriptionState.CONFIRMED))
@@ -139,7 +139,7 @@ def confirm(token: str, origin: Origin) -> Confirmed:
     consent.record(ConsentKind.CONFIRMED, reader, wished, origin, shown=_agreed(request), request_id=request.id)
     if request.measurement and not reader.is_measured:
         preferences.measure(reader, origin, agreed=True, request_id=request.id)
-    return _confirmed(request, reader, already=not changed, is_more=is_more)
+    return _confirmed(request, reader, wished, already=not changed, is_more=is_more)
 
 
 def send_again(token: str, origin: Origin) -> None:
@@ -258,9 +258,11 @@ def _check_age(request: SignupRequest) -> None:
         raise LinkLapsed
 
 
-def _confirmed(request: SignupRequest, reader: Subscriber, *, already: bool, is_more: bool) -> Confirmed:
+def _confirmed(
+    request: SignupRequest, reader: Subscriber, wished: list[Wish], *, already: bool, is_more: bool
+) -> Confirmed:
     return Confirmed(
-        subscriptions=wishes.of_keys(request.wishes),
+        subscriptions=wished,
         already=already,
         is_more=is_more,
         preferences=_preferences(request),

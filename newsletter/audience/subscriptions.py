@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter import clock, db
 from newsletter.audience import wishes
@@ -19,9 +18,8 @@ def locked_reader(subscriber_id: int) -> Subscriber | None:
 
 def reader_of(address: Address, language: str) -> Subscriber:
     """The person of an address, made if new, and locked: of two who ask at once the second waits for the first."""
-    insert = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = {"address": address.display, "address_key": address.key, "language": language, "zone": ""}
-    statement = insert(Subscriber).values(**row, created_at=clock.now()).on_conflict_do_nothing()
+    statement = db.insert(Subscriber).values(**row, created_at=clock.now()).on_conflict_do_nothing()
     db.session.execute(statement)
     return db.session.scalars(select(Subscriber).filter_by(address_key=address.key).with_for_update()).one()
 

@@ -15,6 +15,8 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from newsletter import db, errors, schema
 
+ACTOR = "command line"  # who did it, in the audit log
+
 # What click.option and click.argument give.
 Parameter = Callable[[Callable[..., Any]], object]
 

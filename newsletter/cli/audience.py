@@ -7,7 +7,7 @@ from flask.cli import AppGroup
 
 from newsletter import settings
 from newsletter.audience import consent, importing, proofs
-from newsletter.cli.answers import Answer, add
+from newsletter.cli.answers import ACTOR, Answer, add
 from newsletter.staff import audit, editors
 from newsletter.staff.models import Role
 
@@ -65,6 +65,6 @@ def proof(*, address: str, document: Path | None) -> Answer:
 def add_editor(*, address: str, role: str, name: str) -> Answer:
     """Add an editor, or make a new link for one; prints a one-time link."""
     editor, token = editors.add(address, Role(role), name=name)
-    audit.record("command line", "editor_invited", f"editor {editor.id}", before={}, after={"role": role})
+    audit.record(ACTOR, "editor_invited", f"editor {editor.id}", before={}, after={"role": role})
     link = f"{settings.current().base_url}/admin/setup/{token}"
     return Answer({"editor": editor.id, "role": editor.role, "link": link}, [f"{link}  (opens once)"])

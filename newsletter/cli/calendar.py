@@ -7,12 +7,11 @@ import click
 from flask.cli import AppGroup
 
 from newsletter import clock, errors
-from newsletter.cli.answers import Answer, add
+from newsletter.cli.answers import ACTOR, Answer, add
 from newsletter.issues import dates, rescheduling
 from newsletter.issues.dates import Date
 from newsletter.publication import newsletters
 
-ACTOR = "command line"
 _WHERE = (
     click.argument("newsletter"),
     click.argument("on", metavar="DATE"),

@@ -7,13 +7,12 @@ import click
 from flask.cli import AppGroup
 
 from newsletter import clock, db, errors
-from newsletter.cli.answers import Answer, add, counted
+from newsletter.cli.answers import ACTOR, Answer, add, counted
 from newsletter.cli.progress import Line, pause_after
 from newsletter.issues import composing, lifecycle, planning, progress
 from newsletter.issues.models import Issue
 from newsletter.publication import newsletters
 
-ACTOR = "command line"
 _ISSUE = click.argument("issue_id", type=int, metavar="ISSUE")
 
 

@@ -6,12 +6,10 @@ import click
 from flask.cli import AppGroup
 
 from newsletter import errors
-from newsletter.cli.answers import Answer, add
+from newsletter.cli.answers import ACTOR, Answer, add
 from newsletter.outbox import suppression
 from newsletter.outbox.models import Suppression, SuppressionReason
 from newsletter.privacy import blocks
-
-ACTOR = "command line"
 
 
 def register(group: AppGroup) -> None:

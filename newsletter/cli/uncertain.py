@@ -6,14 +6,12 @@ import click
 from flask.cli import AppGroup
 
 from newsletter import db, errors
-from newsletter.cli.answers import Answer, add
+from newsletter.cli.answers import ACTOR, Answer, add
 from newsletter.issues import doubts as editors_word
 from newsletter.issues import runs
 from newsletter.issues.models import Issue
 from newsletter.outbox import doubts
 from newsletter.outbox.models import Message, MessageState
-
-ACTOR = "command line"
 
 
 def register(group: AppGroup) -> None:

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter import db, errors, settings
 from newsletter.issues import calendar
@@ -129,8 +127,6 @@ def _known(newsletter: Newsletter, dates: Sequence[date]) -> set[date]:
 
 def _insert(newsletter: Newsletter, occasion: Occasion, state: OccurrenceState, note: str = "") -> None:
     """One row a date: whoever comes second changes nothing."""
-    is_postgresql = db.session.get_bind().dialect.name == "postgresql"
-    insert: Any = postgresql.insert if is_postgresql else sqlite.insert
     values = {
         "newsletter_id": newsletter.id,
         "local_on": occasion.on,
@@ -138,4 +134,4 @@ def _insert(newsletter: Newsletter, occasion: Occasion, state: OccurrenceState, 
         "state": state,
         "note": note,
     }
-    db.session.execute(insert(Occurrence).values(values).on_conflict_do_nothing())
+    db.session.execute(db.insert(Occurrence).values(values).on_conflict_do_nothing())

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Select,
     String,
     Subquery,
-    Table,
     Update,
     delete,
     func,
@@ -26,7 +25,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import cast as cast_sql
-from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter import clock, db, errors, settings
 from newsletter.outbox import sql, states, suppression, watch
@@ -69,7 +67,7 @@ def enqueue(  # noqa: PLR0913 - a message's own choices, each by name
     row["despite_bounce"] = despite_bounce
     if not _may_write(address, despite_bounce=despite_bounce):
         row |= {"state": MessageState.SKIPPED, "last_reply": SUPPRESSED, "settled_at": row["created_at"]}
-    db.session.execute(_insert(Message).values(row).on_conflict_do_nothing())
+    db.session.execute(db.insert(Message.__table__).values(row).on_conflict_do_nothing())
     watch.wake(db.session.connection())
     return db.session.scalars(select(Message).filter_by(run_id=stream.id, recipient_id=recipient_id)).one()
 
@@ -89,7 +87,7 @@ def add(run: Run, rows: Sequence[Planned]) -> int:
     added = 0
     if rows:
         inserted = db.session.execute(
-            _insert(Message).on_conflict_do_nothing().returning(Message.__table__.c.id),
+            db.insert(Message.__table__).on_conflict_do_nothing().returning(Message.__table__.c.id),
             [_row(run.id, row, now) for row in rows],
         )
         added = len(inserted.all())
@@ -256,7 +254,7 @@ def _run(kind: str, ref: int, state: RunState, *, policy: Policy, lifetime: time
         "released_at": began_at,
         "running_since": began_at,
     }
-    db.session.execute(_insert(Run).values(values).on_conflict_do_nothing())
+    db.session.execute(db.insert(Run.__table__).values(values).on_conflict_do_nothing())
     return db.session.scalars(select(Run).filter_by(kind=kind, ref=ref)).one()
 
 
@@ -321,13 +319,6 @@ def _may_write(address: str, *, despite_bounce: bool) -> bool:
     if found is None or found.reason is SuppressionReason.ERASURE:
         return True
     return despite_bounce and found.reason is SuppressionReason.HARD_BOUNCE
-
-
-def _insert(model: type[Run] | type[Message]) -> Any:
-    table: Table = model.__table__  # type: ignore[assignment]  # mypy sees FromClause
-    is_postgresql = db.session.get_bind().dialect.name == "postgresql"
-    insert: Insert = postgresql.insert(table) if is_postgresql else sqlite.insert(table)
-    return insert
 
 
 def _move(

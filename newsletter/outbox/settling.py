@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from newsletter import clock, settings
+from newsletter import clock, db, settings
 from newsletter.outbox import states, suppression
 from newsletter.outbox.models import Message, MessageState, Policy, Run, Suppression, SuppressionReason
 from newsletter.outbox.replies import OPENING, Fate, Reply, Verdict
@@ -133,8 +132,7 @@ def _suppress(connection: Connection, known: Iterable[tuple[Settlement, _Held]],
         if each.verdict.suppress
     ]
     if rows:
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        connection.execute(insert(Suppression).on_conflict_do_nothing(), rows)
+        connection.execute(db.insert(Suppression, connection).on_conflict_do_nothing(), rows)
 
 
 def _break(connection: Connection, settlements: Iterable[Settlement]) -> dict[int, str]:

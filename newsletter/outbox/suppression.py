@@ -43,7 +43,7 @@ def suppress(address: str, reason: SuppressionReason, note: str = "") -> Suppres
     if present is not None:
         if _WEIGHT[present.reason] >= _WEIGHT[reason]:
             return present
-        _lift(present, f"replaced by {reason}")
+        lift_one(present, f"replaced by {reason}")
     suppression = Suppression(**row_of(key_of(address), reason, note, clock.now()))
     db.session.add(suppression)
     db.session.flush()
@@ -55,7 +55,7 @@ def lift(address: str, note: str) -> bool:
     present = find(address)
     lifted = present is not None
     while present is not None:
-        _lift(present, note)
+        lift_one(present, note)
         present = find(address)
     return lifted
 
@@ -103,7 +103,9 @@ def history(suppression: Suppression) -> list[Suppression]:
 
 def lift_one(suppression: Suppression, note: str) -> None:
     """Lift this suppression alone, for a reason that is kept."""
-    _lift(suppression, note)
+    suppression.lifted_at = clock.now()
+    suppression.note = "; ".join(part for part in (suppression.note, f"lifted: {note}") if part)
+    db.session.flush()
 
 
 def counts() -> dict[SuppressionReason, int]:
@@ -150,9 +152,3 @@ def _matches(words: str) -> ColumnElement[bool]:
     key = key_of(words)
     digests = signing.digests("suppression", key)
     return or_(Suppression.address.contains(key, autoescape=True), Suppression.digest.in_(digests))
-
-
-def _lift(suppression: Suppression, note: str) -> None:
-    suppression.lifted_at = clock.now()
-    suppression.note = "; ".join(part for part in (suppression.note, f"lifted: {note}") if part)
-    db.session.flush()

@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from newsletter import settings
+from newsletter import db, settings
 from newsletter.outbox import sql
 from newsletter.outbox.models import Message, Throttle
 
@@ -245,13 +244,12 @@ def _bucket(row: Any, ceiling: float | None, now: datetime) -> _Bucket:
 
 def _make(connection: Connection, keys: Sequence[str]) -> None:
     now, rates = sql.database_time(connection), ceilings()
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = [
         {"key": key, "began": 0.0, "tokens": max(1.0, rates.get(key, 0.0))}
         | dict.fromkeys(("refilled_at", "booked_to", "kept_until"), now)
         for key in keys
     ]
-    connection.execute(insert(Throttle).on_conflict_do_nothing(), rows)
+    connection.execute(db.insert(Throttle, connection).on_conflict_do_nothing(), rows)
 
 
 def _spread(message_id: int) -> float:
