@@ -76,6 +76,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/suppressions"): Role.EDITOR,
     ("GET", "/admin/suppressions/<int:suppression_id>"): Role.EDITOR,
     ("POST", "/admin/suppressions/<int:suppression_id>/lifting"): Role.PUBLISHER,
+    ("GET", "/admin/settings"): Role.WRITER,
     ("GET", "/admin/texts"): Role.WRITER,
     ("POST", "/admin/texts"): Role.PUBLISHER,
     ("GET", "/admin/editors"): Role.ADMIN,

@@ -86,6 +86,7 @@ def test_every_page_is_accessible_fits_and_is_light(browser, address, client, sc
         "/admin/suppressions",
         "/admin/suppressions/1",
         "/admin/suppressions?q=nobody",
+        "/admin/settings",
         "/admin/texts",
         "/admin/editors",
         "/admin/login",
