@@ -133,7 +133,7 @@ class Settings:
     issue_expiry: timedelta = _row(timedelta(hours=24), "a deferred message of an issue is given up after this")
     planning_page: int = _row(20_000, "most readers planned in one transaction")
     page_time: timedelta = _row(
-        timedelta(seconds=0.12), "a page of planning or sweeping is sized to hold the write lock this long"
+        timedelta(seconds=0.12), "a page of planning or sweeping is sized to hold SQLite's write lock this long"
     )
     mail_html_bytes: int = _row(102_000, "Gmail clips HTML above 102 KB (hteumeuleu/email-bugs 41)")
 

