@@ -143,7 +143,16 @@ class Settings:
     )
     connections: int = _row(16, "most SMTP connections of one worker; how many serve best is found by trying")
     pipelining: bool = _row(True, "whether commands leave together where the mail server offers it (RFC 2920)")
-    claim_page: int = _row(500, "most messages a worker claims at once; about a second's worth is taken")
+    claim_page: int = _row(500, "most messages a worker claims at once")
+    claim_time: timedelta = _row(
+        timedelta(seconds=1), "a worker claims what leaves in about this time, so that confirmations wait no longer"
+    )
+    round_share: float = _row(
+        0.75, "share of the connections at work worth a commit, which costs about as much for one as for twenty"
+    )
+    round_linger: timedelta = _row(
+        timedelta(milliseconds=2), "longest wait for that share: a slow disk is no reason to dawdle"
+    )
     garbage_objects: int = _row(50_000, "objects a worker makes before it looks for garbage among them")
     sweep_page: int = _row(5000, "most messages cancelled or given up in one transaction")
     press_bytes: int = _row(

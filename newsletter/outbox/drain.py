@@ -25,10 +25,7 @@ from newsletter.outbox.watch import Watch
 
 log = structlog.get_logger()
 
-_PAGE_TIME = 1.0  # a page leaves in about this many seconds: a confirmation waits no longer behind an issue
 _PACE_TIME = 1.0  # seconds between two words to the limits all workers share
-_LINGER_MOST = 0.002  # seconds: a slow disk is no reason to dawdle
-_SHARE = 0.75  # of the connections at work are worth a commit, which costs about as much for one as for twenty
 _DATABASE_PATIENCE = 30.0  # seconds without a database that end `until_empty`
 _CUT_TIME = 3.0  # seconds that cut connections have to tell so
 
@@ -42,6 +39,8 @@ class Drain:
         self._engine = engine
         self._transport = transport
         self._settings = settings.current()
+        self._share = self._settings.round_share
+        self._linger_most = self._settings.round_linger.total_seconds()
         self._host = Host()
         self._watch = Watch(engine)
         self._recorder = recording.Recorder(engine)
@@ -124,9 +123,9 @@ class Drain:
     def _lingers(self) -> float:
         """How long the next round waits for connections that have not asked for a body yet, and are about to."""
         at_work = min(self._host.connections, len(self._in_flight))
-        if self._is_again or len(self._round.asked) >= at_work * _SHARE:
+        if self._is_again or len(self._round.asked) >= at_work * self._share:
             return 0.0
-        return max(0.0, self._round_since + min(self._commit_time, _LINGER_MOST) - time.monotonic())
+        return max(0.0, self._round_since + min(self._commit_time, self._linger_most) - time.monotonic())
 
     def _take_in(self, event: Asked | Told) -> None:
         claim = event.parcel.claim
@@ -281,11 +280,12 @@ class Drain:
             self._drafts.add([claim for claim in page.claims if claim.row.id in go])
 
     def _suit_page(self) -> None:
-        """Pages that leave in about a second."""
+        """Pages that leave in about `claim_time`."""
         took, self._claimed_at = time.monotonic() - self._claimed_at, time.monotonic()
         larger = min(self._page * 2, self._settings.claim_page)
         smaller = max(self._page // 2, self._settings.connections)
-        self._page = larger if took < _PAGE_TIME / 2 else smaller if took > _PAGE_TIME else self._page
+        most = self._settings.claim_time.total_seconds()
+        self._page = larger if took < most / 2 else smaller if took > most else self._page
 
     def _hand_out(self) -> None:
         """Write what the couriers want next, and give it to them."""
