@@ -89,14 +89,18 @@ def store(encoded: list[Encoded], *, source_url: str | None = None) -> Picture:
     return picture
 
 
-def adopt_logo(content: bytes) -> str:
-    """Keep the magazine's logo as a PNG, what is transparent in it with it; its hash. Raises BadInput, flushes."""
+def encode_logo(content: bytes) -> Encoded:
+    """The magazine's logo as a PNG, what is transparent in it with it; raises BadInput. No database."""
     logo = _opened(content, smallest=_SMALLEST_LOGO).convert("RGBA")
     logo.thumbnail(_LOGO, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     logo.save(buffer, "PNG", optimize=True)
-    picture = store([Encoded("logo", logo.width, logo.height, buffer.getvalue())])
-    return picture.renditions[0].hash
+    return Encoded("logo", logo.width, logo.height, buffer.getvalue())
+
+
+def keep_logo(logo: Encoded) -> str:
+    """Keep what `encode_logo` made; its hash. Flushes."""
+    return store([logo]).renditions[0].hash
 
 
 def kind_of(content: bytes) -> str:

@@ -1,5 +1,6 @@
 """Commands for what the magazine publishes: topics, newsletters, legal texts."""
 
+import dataclasses
 from datetime import date, datetime
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from flask.cli import AppGroup
 from newsletter import errors
 from newsletter.articles import pictures
 from newsletter.audience import asking
-from newsletter.cli.answers import Answer, add
+from newsletter.cli.answers import ACTOR, Answer, add
 from newsletter.publication import legal, masthead, newsletters, topics
 from newsletter.publication.models import Approval, LegalKind, LegalWay, NewsletterKind
+from newsletter.staff import audit
 
 _NEWSLETTER = (
     click.argument("slug"),
@@ -44,14 +46,17 @@ _LEGAL = (
     click.option("--readers", type=int, help="With --way asked: how many readers that asks, typed to be sure."),
 )
 _MASTHEAD = (
-    click.option("--name", required=True, help="The magazine's name."),
-    click.option("--tagline", default="", help="A line beneath it."),
-    click.option("--accent", default="#b3261e", show_default=True, help="A colour like #b3261e."),
-    click.option("--fonts", default="serif", show_default=True, help="serif, sans or slab."),
+    click.option("--name", help="The magazine's name."),
+    click.option("--tagline", help="A line beneath it."),
+    click.option("--language", help="The language its pages greet visitors in, like en."),
+    click.option("--accent", help="A colour like #b3261e."),
+    click.option("--fonts", help="serif, sans or slab."),
+    click.option("--label", multiple=True, help="A word of the magazine's own, like read_full=Read on; repeatable."),
+    click.option("--no-labels", is_flag=True, help="The product's own words again."),
     click.option(
         "--logo",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="A picture (PNG, JPEG, WebP) shown for the name.",
+        help="A picture (PNG, JPEG, GIF, WebP) shown for the name.",
     ),
     click.option("--no-logo", is_flag=True, help="Show the name again."),
 )
@@ -157,13 +162,37 @@ def publish_legal(
     return Answer(data, [f"{document.title}, version {document.version}, is published."])
 
 
-def set_masthead(*, name: str, tagline: str, accent: str, fonts: str, logo: Path | None, no_logo: bool) -> Answer:
-    """Set the magazine's name and look."""
-    saved = masthead.save(name=name, tagline=tagline, accent=accent, fonts=fonts)
-    if logo or no_logo:
-        masthead.set_logo(pictures.adopt_logo(logo.read_bytes()) if logo else None)
-    data = {"name": saved.name, "accent": saved.accent, "fonts": saved.fonts, "logo": saved.logo_hash}
-    return Answer(data, [f"The masthead reads {saved.name}."])
+def set_masthead(
+    *, label: tuple[str, ...], no_labels: bool, logo: Path | None, no_logo: bool, **said: str | None
+) -> Answer:
+    """Set the magazine's name, look and words; what is not named stays as it is. Without options, tell them."""
+    encoded = pictures.encode_logo(logo.read_bytes()) if logo else None
+    stored = masthead.current()
+    before, logo_before = masthead.plan_of(stored), stored.logo_hash
+    labels = {} if no_labels else dict(before.labels)
+    labels |= dict(_pair(text) for text in label)
+    named = {name: value for name, value in said.items() if value is not None}
+    plan = dataclasses.replace(before, labels=labels, **named)
+    if plan != before:
+        after = masthead.plan_of(masthead.save(plan))
+        audit.record(
+            ACTOR, "masthead changed", "masthead", before=dataclasses.asdict(before), after=dataclasses.asdict(after)
+        )
+    if encoded or no_logo:
+        masthead.set_logo(pictures.keep_logo(encoded) if encoded else None)
+        logo_hash = masthead.current().logo_hash
+        audit.record(ACTOR, "logo changed", "masthead", before={"logo": logo_before}, after={"logo": logo_hash})
+    present = masthead.current()
+    data = dataclasses.asdict(masthead.plan_of(present)) | {"logo": present.logo_hash}
+    return Answer(data, [f"The masthead reads {present.name}."])
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, word = text.partition("=")
+    if not equals or key not in masthead.LABELS:
+        known = ", ".join(masthead.LABELS)
+        raise errors.BadInput(f"A label is written like read_full=Read on, not {text!r}. Labels: {known}.")
+    return key, word
 
 
 def _instant(text: str) -> datetime:

@@ -66,7 +66,7 @@ def _publish_magazine() -> None:
     new_topics = [slug for slug in sample.topics if topics.find(slug) is None]
     has_masthead = db.session.scalar(select(Masthead.id)) is not None
     if not has_masthead:
-        masthead.save(name=sample.name, tagline=sample.tagline, accent=sample.accent, fonts=sample.fonts)
+        masthead.save(masthead.Plan(sample.name, sample.tagline, accent=sample.accent, fonts=sample.fonts))
     for slug in new_topics:
         topics.add(slug, sample.topics[slug])
     documents = _publish_texts()

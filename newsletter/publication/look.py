@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 LIGHT: Mapping[str, str] = {
     "paper": "#ffffff",
@@ -40,6 +41,27 @@ SPACE = {"1": "4px", "2": "8px", "3": "12px", "4": "16px", "5": "24px", "6": "40
 
 # WCAG 1.4.3 for text of ordinary size.
 CONTRAST = 4.5
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an accent is read on one ground: the colour it becomes there, and the contrast of that on the paper."""
+
+    ground: str  # "light" or "dark"
+    paper: str
+    colour: str
+    contrast: float
+    on: str  # what is written on the colour
+
+    @property
+    def is_readable(self) -> bool:
+        return self.contrast >= CONTRAST
+
+
+def readings(accent: str) -> list[Reading]:
+    """The accent on light and on dark paper."""
+    grounds = zip(("light", "dark"), (LIGHT["paper"], DARK["paper"]), accents(accent), strict=True)
+    return [Reading(name, paper, colour, contrast(colour, paper), on(colour)) for name, paper, colour in grounds]
 
 
 def accents(accent: str) -> tuple[str, str]:

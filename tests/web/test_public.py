@@ -213,7 +213,7 @@ def test_a_date_that_is_skipped_is_announced_to_nobody_who_confirms(client):
 def test_a_logo_stands_for_the_name_on_pages_and_in_mails(client, room):
     drawn = io.BytesIO()
     Image.new("RGBA", (400, 80), (0, 0, 0, 0)).save(drawn, "PNG")
-    masthead.set_logo(pictures.adopt_logo(drawn.getvalue()))
+    masthead.set_logo(pictures.keep_logo(pictures.encode_logo(drawn.getvalue())))
     db.session.commit()
     page = client.get("/").text
     path = re.search(r'<img class="masthead-logo" src="([^"]+)" alt="The Magazine"', page)[1]
@@ -221,7 +221,7 @@ def test_a_logo_stands_for_the_name_on_pages_and_in_mails(client, room):
     assert (answer.mimetype, Image.open(io.BytesIO(answer.data)).mode) == ("image/png", "RGBA")
     assert looks.of(masthead.current()).logo_url.endswith(path)
     with pytest.raises(errors.BadInput):
-        pictures.adopt_logo(b"<svg/>")
+        pictures.encode_logo(b"<svg/>")
 
 
 @pytest.mark.parametrize("form", [None, "", "x.y.z", "old"])

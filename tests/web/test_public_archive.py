@@ -104,7 +104,7 @@ def test_the_checker_of_feeds_sees_what_is_wrong(client, broken, complaint):
 
 
 def test_what_no_xml_may_hold_is_left_out_of_a_feed(client):
-    masthead.save(name="Mag\x08azine\uffff & <b>Sons</b>")
+    masthead.save(masthead.Plan("Mag\x08azine\uffff & <b>Sons</b>"))
     db.session.commit()
     answer = client.get("/archive/feed.xml")
     assert feedparser.parse(answer.data).feed.title_detail.value == "Magazine &amp; &lt;b&gt;Sons&lt;/b&gt;"

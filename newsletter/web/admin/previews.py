@@ -1,13 +1,12 @@
 """How an issue will look: as mail and as text, to a reader of chosen topics."""
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, render_template, request
 
-from newsletter import settings
 from newsletter.issues import agenda, lifecycle, previews
 from newsletter.mail.templates import Rendered
 from newsletter.staff.roles import Action
 from newsletter.web import security
-from newsletter.web.admin import access
+from newsletter.web.admin import access, frames
 
 blueprint = Blueprint("desk_previews", __name__, url_prefix="/admin/issues/<int:issue_id>/preview")
 
@@ -33,13 +32,7 @@ def show(issue_id: int) -> str:
 @access.needs(Action.LOOK)
 def mail(issue_id: int) -> Response:
     """The mail's HTML, made harmless: no script, no forms, an origin of its own, framed by us alone."""
-    response = make_response(_rendered(issue_id).html)
-    response.headers["Content-Security-Policy"] = (
-        f"sandbox; default-src 'none'; img-src {settings.current().base_url} 'self' https: data:; "
-        "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    )
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    return response
+    return frames.of_mail(_rendered(issue_id).html)
 
 
 def _rendered(issue_id: int) -> Rendered:

@@ -59,6 +59,12 @@ ROOMS: tuple[Room, ...] = (
         ("desk_settings",),
         inner=(
             Room(
+                "Masthead",
+                "desk_masthead.show",
+                ("desk_masthead",),
+                about="The magazine’s name, logo, colour, type and words.",
+            ),
+            Room(
                 "Newsletters",
                 "desk_newsletters.show",
                 ("desk_newsletters",),
