@@ -123,6 +123,10 @@ class Settings:
         timedelta(minutes=30), "an unapproved issue is warned of this long before its time"
     )
     max_lateness: timedelta = _row(timedelta(hours=6), "an issue later than this is held and an editor told")
+    send_undo: timedelta = _row(
+        timedelta(seconds=60),
+        "an issue sent now from the desk leaves after this and can be undone till then; 0: none",
+    )
     release_ahead: timedelta = _row(
         timedelta(minutes=2), "planning of a scheduled issue begins this long before its time"
     )

@@ -93,3 +93,14 @@ for (const field of document.querySelectorAll("textarea[data-copy]")) {
   line.append(button, told);
   field.after(line);
 }
+
+// The minute in which a send can be undone, counted down by the server's clock.
+for (const place of document.querySelectorAll("[data-seconds-left]")) {
+  const end = performance.now() + 1000 * Number(place.dataset.secondsLeft);
+  const count = () => {
+    const left = Math.max(0, Math.ceil((end - performance.now()) / 1000));
+    place.textContent = left === 0 ? "It goes now." : `It goes in ${left} ${left === 1 ? "second" : "seconds"}.`;
+    if (left) setTimeout(count, 250);
+  };
+  count();
+}

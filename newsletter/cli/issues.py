@@ -1,4 +1,4 @@
-"""Commands for issues: compose, approve, send, watch, pause, resume, cancel."""
+"""Commands for issues: compose, approve, undo, send, watch, pause, resume, cancel."""
 
 import time
 from datetime import datetime
@@ -32,7 +32,7 @@ def register(group: AppGroup) -> None:
     )
     add(issue, "status", status, _ISSUE, reads=True)
     add(issue, "list", list_issues, click.argument("newsletter", required=False), reads=True)
-    for name, function in (("pause", pause), ("resume", resume), ("cancel", cancel)):
+    for name, function in (("undo", undo), ("draft", draft), ("pause", pause), ("resume", resume), ("cancel", cancel)):
         add(issue, name, function, _ISSUE)
 
 
@@ -96,6 +96,20 @@ def list_issues(*, newsletter: str | None) -> Answer:
         for each in found
     ]
     return Answer({"issues": rows}, [f"{r['issue']:>5}  {r['newsletter']} {r['number']}  {r['state']}" for r in rows])
+
+
+def undo(*, issue_id: int) -> Answer:
+    """Take back the last approval, time or "send now", while nothing has left."""
+    issue = _get(issue_id)
+    lifecycle.undo(issue, actor=ACTOR)
+    return _state(issue)
+
+
+def draft(*, issue_id: int) -> Answer:
+    """Return an approved issue to draft; it needs a new approval."""
+    issue = _get(issue_id)
+    lifecycle.return_to_draft(issue, actor=ACTOR)
+    return _state(issue)
 
 
 def pause(*, issue_id: int) -> Answer:

@@ -92,6 +92,8 @@ class Issue(Base):
     frozen_hash: Mapped[str] = mapped_column(default="")
     # Everything the mail is made of, frozen at approval: stories, sections, words, template.
     frozen: Mapped[dict[str, Any] | None]
+    # What the last approval or time changed, so that it can be taken back while nothing has left.
+    undo: Mapped[dict[str, Any] | None]
     # An editor put the stories in order: composing again leaves it, and adds arrivals at the end.
     is_arranged: Mapped[bool] = mapped_column(default=False)
     # Subscribers who get no mail from it, counted by reason while it is planned.

@@ -10,7 +10,7 @@ from sqlalchemy.orm import contains_eager
 
 from newsletter import db, settings
 from newsletter.articles.models import Feed, FeedMapping
-from newsletter.issues import composing, lifecycle
+from newsletter.issues import composing, lifecycle, moments, telling
 from newsletter.issues.models import OPEN_DATES, Issue, IssueState, Occurrence, OccurrenceState
 from newsletter.publication.models import Approval, Newsletter
 from newsletter.staff import notices
@@ -52,27 +52,22 @@ def compose_for(occurrence: Occurrence, now: datetime) -> Issue | None:
         issue = composing.compose(newsletter, now=now, is_automatic=True)
     _attach(issue, occurrence)
     if now - occurrence.due_at > settings.current().max_lateness:
-        _hold(issue, _late(occurrence.due_at))
+        _hold(issue, _late(issue))
         occurrence.state, occurrence.note = OccurrenceState.MISSED, "It was due while nothing ran."
+    elif newsletter.approval is not Approval.NONE and now < occurrence.due_at - settings.current().approval_deadline:
+        # Later than that, `warn` says it.
+        telling.opened(issue)
     db.session.flush()
     return issue
 
 
 def warn(now: datetime) -> list[int]:
-    """Tell the editors once of each draft that waits for an approval and is soon to go; the issues' ids."""
+    """Tell who may approve, once, of each draft that waits for an approval and is soon to go; the issues' ids."""
     until = now + settings.current().approval_deadline
     query = _drafts().where(Issue.send_at > now, Issue.send_at <= until)
     warned = []
     for issue in db.session.scalars(query).all():
-        told = notices.tell(
-            f"deadline:{issue.id}:{_moment(issue.send_at)}",
-            subject=f"{_name(issue)} waits for approval",
-            text=f"It is to go on {_moment(issue.send_at)}. "
-            + ("Unapproved, it goes as it is." if issue.newsletter.sends_unapproved else "Unapproved, it is held."),
-            path=_path(issue),
-            issue_id=issue.id,
-        )
-        if told:
+        if telling.due_soon(issue):
             warned.append(issue.id)
     return warned
 
@@ -98,7 +93,7 @@ def due(now: datetime) -> list[int]:
     found = []
     for issue in db.session.scalars(_ours(_ready().where(Issue.send_at <= now))).all():
         if issue.send_at and now - issue.send_at > settings.current().max_lateness:
-            _hold(issue, _late(issue.send_at))
+            _hold(issue, _late(issue))
             if issue.occurrence:
                 issue.occurrence.state, issue.occurrence.note = OccurrenceState.DONE, issue.held_reason
         else:
@@ -190,36 +185,20 @@ def _reason_to_hold(issue: Issue, now: datetime) -> str:
     """Why a draft may not go by itself, in a sentence; empty when its newsletter's rule lets it."""
     assert issue.send_at is not None  # noqa: S101 - _drafts asks for it
     if now - issue.send_at > settings.current().max_lateness:
-        return _late(issue.send_at)
+        return _late(issue)
     # An editor's time on an edited issue is a wish for the approved one, never leave to send the draft.
     by_rule = issue.newsletter.approval is Approval.NONE or issue.newsletter.sends_unapproved
     if issue.occurrence is None or not by_rule:
-        return _UNAPPROVED.format(time=_moment(issue.send_at))
+        return _UNAPPROVED.format(time=moments.said(issue.send_at, issue.newsletter.zone))
     return composing.too_few(issue) or ("" if issue.stories else "It has no stories.")
 
 
 def _hold(issue: Issue, reason: str) -> None:
     lifecycle.hold(issue, reason, actor=ACTOR)
-    notices.tell(
-        f"held:{issue.id}:{_moment(issue.send_at)}",
-        subject=f"{_name(issue)} is held",
-        text=reason,
-        path=_path(issue),
-        issue_id=issue.id,
-    )
+    telling.held(issue, reason)
 
 
-def _late(due_at: datetime) -> str:
-    return _LATE.format(time=_moment(due_at), hours=round(settings.current().max_lateness.total_seconds() / 3600))
-
-
-def _moment(instant: datetime | None) -> str:
-    return f"{instant:%d %B %Y, %H:%M} UTC" if instant else ""
-
-
-def _name(issue: Issue) -> str:
-    return f"{issue.newsletter.title}, issue {issue.number},"
-
-
-def _path(issue: Issue) -> str:
-    return f"/admin/issues/{issue.id}"
+def _late(issue: Issue) -> str:
+    assert issue.send_at is not None  # noqa: S101 - asked of issues whose time has come
+    hours = round(settings.current().max_lateness.total_seconds() / 3600)
+    return _LATE.format(time=moments.said(issue.send_at, issue.newsletter.zone), hours=hours)

@@ -7,8 +7,9 @@ import email_validator
 from sqlalchemy import select, update
 
 from newsletter import clock, db, errors, settings, signing
-from newsletter.staff import passwords
+from newsletter.staff import passwords, roles
 from newsletter.staff.models import Editor, EditorSession, Role, SetupLink
+from newsletter.staff.roles import Action
 
 _PURPOSE = "setup"
 
@@ -88,6 +89,12 @@ def deactivate(editor: Editor) -> None:
 def all() -> list[Editor]:  # noqa: A001 - read as editors.all()
     """Every editor, those who left last."""
     return list(db.session.scalars(select(Editor).order_by(Editor.is_active.desc(), Editor.address)))
+
+
+def who_may(action: Action) -> list[Editor]:
+    """The active editors whose role allows this action."""
+    active = db.session.scalars(select(Editor).filter_by(is_active=True).order_by(Editor.address))
+    return [editor for editor in active if roles.allows(editor.role, action)]
 
 
 def find(address: str) -> Editor | None:

@@ -5,17 +5,30 @@ from sqlalchemy.exc import IntegrityError
 
 from newsletter import clock, db, settings
 from newsletter.outbox import queue
-from newsletter.staff.models import Editor, Notice
+from newsletter.staff import editors
+from newsletter.staff.models import Notice
+from newsletter.staff.roles import Action
 
 KIND = "notice"
 
 
-def tell(key: str, *, subject: str, text: str, path: str = "", issue_id: int | None = None) -> list[Notice]:
-    """Tell every active editor once: the same key again tells nobody twice. `path` is a place under the base URL."""
-    told = db.session.scalars(select(Notice.editor_id).filter_by(key=key)).all()
-    editors = db.session.scalars(select(Editor).filter_by(is_active=True).order_by(Editor.id))
+def tell(
+    key: str,
+    *,
+    subject: str,
+    text: str,
+    path: str = "",
+    issue_id: int | None = None,
+    who_may: Action = Action.LOOK,
+    but: int | None = None,
+) -> list[Notice]:
+    """Tell every active editor who may do `who_may` once: the same key again tells nobody twice.
+
+    `path` is a place under the base URL; `but` is an editor who knows already.
+    """
+    told = [*db.session.scalars(select(Notice.editor_id).filter_by(key=key)), but]
     made = []
-    for editor in [each for each in editors if each.id not in told]:
+    for editor in [each for each in editors.who_may(who_may) if each.id not in told]:
         notice = Notice(
             editor_id=editor.id,
             key=key,

@@ -40,7 +40,7 @@ def told(monkeypatch) -> list[str]:
     """The subjects of what the editors were told, each key once."""
     keys, subjects = set(), []
 
-    def tell(key, *, subject, text, path="", issue_id=None):
+    def tell(key, *, subject, text, **_more):
         if key in keys:
             return []
         keys.add(key)
@@ -164,7 +164,8 @@ def test_with_approval_the_draft_opens_before_and_waits(weekly, time, told):
     time.shift(1)
     (issue_id,) = run().composed
     issue = db.session.get(Issue, issue_id)
-    assert (issue.state, issue.send_at, told) == (IssueState.DRAFT, SEVEN, [])
+    waits = ["The Daily, issue 1, waits for approval"]
+    assert (issue.state, issue.send_at, told) == (IssueState.DRAFT, SEVEN, waits)
     lifecycle.approve(issue, actor="ed")
     time.move_to(SEVEN - timedelta(minutes=1))
     assert (run().released, messages()) == ([], 1)  # planned, so that it leaves on the dot
@@ -177,7 +178,9 @@ def test_unapproved_it_is_warned_of_once_and_held_at_its_time(weekly, time, told
         time.move_to(SEVEN + moment)
         run()
     (issue,) = issues()
-    assert told == ["The Daily, issue 1, waits for approval", "The Daily, issue 1, is held"]
+    assert told == [
+        f"The Daily, issue 1, {what}" for what in ("waits for approval", "still waits for approval", "is held")
+    ]
     assert (issue.state, messages(), dates(OccurrenceState.DONE)) == (IssueState.DRAFT, 0, [SEVEN.date()])
 
 
@@ -219,7 +222,7 @@ def test_an_issue_an_editor_moved_is_not_taken_over(weekly, time, told):
         time.move_to(SEVEN + hours * HOUR)
         run()
     assert dates(OccurrenceState.MISSED) == [date(2026, 11, 24)]
-    assert told == ["The Daily did not appear"]
+    assert told == ["The Daily, issue 1, waits for approval", "The Daily did not appear"]
     time.shift(HOUR)
     assert run().released == [issue.id]
 

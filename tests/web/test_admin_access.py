@@ -42,6 +42,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/issues/<int:issue_id>/stories/<int:article_id>"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/words"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/approval"): Role.EDITOR,
+    ("POST", "/admin/issues/<int:issue_id>/undoing"): Role.EDITOR,
     ("POST", "/admin/issues/<int:issue_id>/draft"): Role.EDITOR,
     ("POST", "/admin/issues/<int:issue_id>/schedule"): Role.EDITOR,
     ("GET", "/admin/issues/<int:issue_id>/release"): Role.EDITOR,

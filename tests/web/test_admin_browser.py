@@ -129,7 +129,7 @@ def test_an_issue_is_approved_by_keyboard_alone(browser, address, client):
     assert page.evaluate("document.activeElement.className") == "skip"
     for _ in range(200):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.innerText").startswith("Approve and schedule for"):
+        if page.evaluate("document.activeElement.innerText").startswith("Approve and send"):
             break
     page.keyboard.press("Enter")
     page.wait_for_load_state()

@@ -144,10 +144,10 @@ def test_words_that_are_too_long_stay_in_the_form(client, csrf):
 def test_approve_and_schedule_for_the_named_time(client, csrf):
     issue_id = desk.issue("weekly")
     page = client.get(f"/admin/issues/{issue_id}").text
-    label = re.search(r"Approve and schedule for (\w+ \d+ \w+ 08:00 \(Europe/Berlin\))", page)
+    label = re.search(r"Approve and send (\w+ \d+ \w+ 08:00 \(Europe/Berlin\))", page)
     goes_at = re.search(r'name="goes_at" value="([^"]+)"', page).group(1)
     answer = _post(
-        client, csrf, f"/admin/issues/{issue_id}/approval", version=_version(issue_id), then="schedule", goes_at=goes_at
+        client, csrf, f"/admin/issues/{issue_id}/approval", version=_version(issue_id), then="later", goes_at=goes_at
     )
     assert f"It goes {label.group(1)}." in client.get(answer.location).text
     issue = _issue(issue_id)
@@ -187,11 +187,13 @@ def test_it_is_scheduled_on_the_clock_of_its_zone(client, csrf):
 
 def test_send_now_asks_first_plans_nothing_itself_and_shows_progress(client, csrf):
     issue_id = desk.issue("weekly", "approved")
-    review = client.get(f"/admin/issues/{issue_id}/release").text
+    review = client.get(f"/admin/issues/{issue_id}/release?figures=yes").text
     assert "Send to 10 readers now" in review
-    answer = _post(client, csrf, f"/admin/issues/{issue_id}/release", version=_version(issue_id))
-    page = client.get(answer.location).text
-    assert "It goes now." in page
+    assert "in 60 seconds; until then it can be undone" in review
+    _post(client, csrf, f"/admin/issues/{issue_id}/release", version=_version(issue_id))
+    page = client.get(f"/admin/issues/{issue_id}").text
+    assert re.search(r'role="timer" data-seconds-left="(59|60)"', page)
+    assert "Undo: do not send" in page
     assert f'data-live="/admin/issues/{issue_id}/progress"' in page
     assert queue.find_run("issue", issue_id) is None, "planning is the scheduler's"
     db.session.rollback()

@@ -7,7 +7,7 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import clock, db, errors
-from newsletter.issues import agenda, composing, dates, editing, lifecycle, progress
+from newsletter.issues import agenda, composing, dates, deciding, editing, lifecycle, progress
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
@@ -94,6 +94,9 @@ def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.
             dropped=[entry for entry in issue.entries if entry.dropped_at is not None],
             words=typed or _words_of(issue),
             goes_at=goes_at(issue),
+            decision=deciding.decision(issue) if issue.state is IssueState.DRAFT else None,
+            seconds_left=_seconds_left(issue),
+            now=clock.now(),
             is_due=_is_due(issue),
             figures=composing.figures(issue) if _wants_figures(issue) else None,
             status=progress.status(issue),
@@ -104,7 +107,7 @@ def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.
 
 
 def goes_at(issue: Issue) -> datetime | None:
-    """The time an approval would schedule it for: its own if that lies ahead, else the calendar's next."""
+    """The time an approved one would be scheduled for: its own if that lies ahead, else the calendar's next."""
     now = clock.now()
     if issue.send_at is not None and issue.send_at > now:
         return issue.send_at
@@ -114,6 +117,13 @@ def goes_at(issue: Issue) -> datetime | None:
 def _is_due(issue: Issue) -> bool:
     """Whether it was told to go and the next tick will release it."""
     return issue.state is IssueState.SCHEDULED and issue.send_at is not None and issue.send_at <= clock.now()
+
+
+def _seconds_left(issue: Issue) -> int | None:
+    """Until it leaves, where it can only be stopped any more."""
+    if issue.send_at is None or not deciding.goes_within_undo(issue):
+        return None
+    return max(0, round((issue.send_at - clock.now()).total_seconds()))
 
 
 def _wants_figures(issue: Issue) -> bool:

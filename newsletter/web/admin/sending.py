@@ -7,8 +7,9 @@ from typing import TypedDict
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from newsletter import db, errors, jobs
-from newsletter.issues import agenda, calendar, composing, lifecycle, rescheduling
+from newsletter import clock, db, errors, jobs, settings
+from newsletter.issues import agenda, calendar, composing, deciding, lifecycle, rescheduling
+from newsletter.issues.deciding import Then
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff.roles import Action
 from newsletter.web.admin import access, answers, wording
@@ -25,21 +26,31 @@ class _Who(TypedDict):
 @blueprint.post("/approval")
 @access.needs(Action.PUBLISH)
 def approve(issue_id: int) -> Response:
-    """Approve what was looked at, and schedule it where the button said so."""
+    """Approve what was looked at, and have it go when the button said."""
 
     def approve_it(issue: Issue) -> str:
         _check_seen(issue)
-        who = _who()
-        lifecycle.approve(issue, **who)
-        if issue.state is not IssueState.APPROVED:
+        then = _then()
+        deciding.approve(issue, then, _wanted(issue, then), **_who())
+        if issue.state is IssueState.DRAFT:
             return "Your approval is noted. It needs one more."
-        if request.form.get("then") != "schedule":
-            return "The issue is approved."
-        goes_at = _named_instant()
-        lifecycle.schedule(issue, goes_at, **who)
-        return f"Approved. It goes {wording.when(goes_at, issue.newsletter.zone)}."
+        return "Approved. " + _goes(issue)
 
     return _do(issue_id, approve_it)
+
+
+@blueprint.post("/undoing")
+@access.needs(Action.PUBLISH)
+def undo(issue_id: int) -> Response:
+    """Take the last approval or time back, while nothing has left."""
+
+    def undo_it(issue: Issue) -> str:
+        if issue.state is not IssueState.RELEASED:
+            _check_seen(issue)
+        lifecycle.undo(issue, **_who())
+        return "Undone. " + _goes(issue)
+
+    return _do(issue_id, undo_it)
 
 
 @blueprint.post("/draft")
@@ -62,7 +73,7 @@ def schedule(issue_id: int) -> Response:
     def schedule_it(issue: Issue) -> str:
         goes_at = _typed_instant(issue.newsletter.zone)
         lifecycle.schedule(issue, goes_at, **_who())
-        return f"It goes {wording.when(goes_at, issue.newsletter.zone)}."
+        return _goes(issue)
 
     return _do(issue_id, schedule_it)
 
@@ -73,20 +84,27 @@ def review(issue_id: int) -> str:
     """What sending now would do."""
     issue = agenda.get(issue_id)
     return render_template(
-        "admin/release.html", issue=issue, state=lifecycle.shown_state(issue), figures=composing.figures(issue)
+        "admin/release.html",
+        issue=issue,
+        state=lifecycle.shown_state(issue),
+        undo=settings.current().send_undo,
+        # Counting many readers takes a moment: the page does not wait for it.
+        figures=composing.figures(issue) if request.args.get("figures") == "yes" else None,
     )
 
 
 @blueprint.post("/release")
 @access.needs(Action.PUBLISH)
 def release(issue_id: int) -> Response:
-    """Make it due now; a job, or the scheduler's next tick, plans and releases it."""
+    """Make it due now, or in the minute in which it can be undone; the scheduler plans and releases it."""
 
     def release_it(issue: Issue) -> str:
         _check_seen(issue)
-        lifecycle.send_now(issue, **_who())
-        jobs.defer("release", issue_id=issue_id)
-        return "It goes now. The first mails leave within a few seconds."
+        grace = settings.current().send_undo
+        lifecycle.send_now(issue, **_who(), grace=grace)
+        if not grace:
+            jobs.defer("release", issue_id=issue_id)
+        return _goes(issue)
 
     return _do(issue_id, release_it)
 
@@ -157,6 +175,34 @@ def _check_seen(issue: Issue) -> None:
 def _who() -> _Who:
     visitor = access.visitor()
     return {"actor": visitor.address, "editor_id": visitor.editor_id}
+
+
+def _then() -> Then:
+    try:
+        return Then(request.form.get("then") or Then.WAIT)
+    except ValueError:
+        raise errors.BadInput("Please choose when it is to go.", field="then") from None
+
+
+def _wanted(issue: Issue, then: Then) -> datetime | None:
+    """When it is to go: as typed, where its own time is long past, else as the button named it."""
+    if then is Then.ASK:
+        return _typed_instant(issue.newsletter.zone)
+    return _named_instant() if then is Then.LATER else None
+
+
+def _goes(issue: Issue) -> str:
+    """When it goes now, in a sentence."""
+    if issue.state is IssueState.DRAFT:
+        return "It is a draft, and needs an approval."
+    if issue.send_at is None:
+        return issue.held_reason or "It waits until somebody gives it a time."
+    left = (issue.send_at - clock.now()).total_seconds()
+    if left <= 0:
+        return "It goes now. The first mails leave within a few seconds."
+    if deciding.goes_within_undo(issue):
+        return f"It goes in {wording.count(round(left), 'second', 'seconds')}."
+    return f"It goes {wording.when(issue.send_at, issue.newsletter.zone)}."
 
 
 def _named_instant() -> datetime:

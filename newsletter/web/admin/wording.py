@@ -24,6 +24,19 @@ def when(at: datetime, zone: str, *, named: bool = True) -> str:
     return f"{said} ({zone})" if named else said
 
 
+@blueprint.app_template_filter("desk_clock")
+def clock_of(at: datetime, zone: str) -> str:
+    """06:30; of another day than today: Wednesday 25 November 06:30."""
+    local, here = at.astimezone(ZoneInfo(zone)), clock.now().astimezone(ZoneInfo(zone))
+    return f"{local:%H:%M}" if local.date() == here.date() else when(at, zone, named=False)
+
+
+@blueprint.app_template_test("desk_ahead")
+def is_ahead(at: datetime) -> bool:
+    """Whether this instant is still to come."""
+    return at > clock.now()
+
+
 @blueprint.app_template_filter("desk_on")
 def on(day: date) -> str:
     """Thursday 26 November 2026."""
