@@ -208,6 +208,14 @@ def paused(*, but: str) -> list[Run]:
     return list(db.session.scalars(select(Run).where(Run.state == RunState.PAUSED, Run.kind != but).order_by(Run.id)))
 
 
+def next_try(run: Run) -> datetime | None:
+    """When the first of a run's messages that were refused for now is tried again."""
+    is_deferred = Message.state == literal_column("'deferred'")
+    return db.session.scalar(
+        select(Message.due_at).where(Message.run_id == run.id, is_deferred).order_by(Message.due_at).limit(1)
+    )
+
+
 def counts(run: Run) -> dict[str, int]:
     """How many messages of a run are in each state, every state named, as of one instant."""
     return counts_by_run([run.id])[run.id]

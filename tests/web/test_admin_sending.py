@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from newsletter import db
+from newsletter import clock, db
 from newsletter.issues import composing, lifecycle, progress
 from newsletter.issues.models import Issue
-from newsletter.outbox.models import Message, Run
+from newsletter.outbox.models import Message, MessageState, Run
 from newsletter.publication import newsletters
 from newsletter.publication.models import Approval
 from newsletter.scheduler import tick
@@ -250,3 +250,34 @@ def test_the_second_approver_is_told_and_sees_who_was_first(client, daily):
     page = Editor(client, Role.PUBLISHER).look(issue_id)
     assert "editor@magazine.example approved it" in page
     assert "Approve and send Thursday 26 November 07:00" in page
+
+
+def test_how_fast_it_goes_and_when_it_is_done_is_told_and_the_sums_add_up(client, issue_id, time):
+    db.session.rollback()
+    for _ in range(198):
+        reader("music", of=newsletters.get("daily"))
+    Editor(client).press(issue_id, "Approve and send Thursday")
+    time.move_to(SEVEN)
+    run()
+    editor, sent = Editor(client), 0
+    for seconds, settled, said in ((10, 50, "5 a second, 30 seconds left: done about 07:00"), (30, 110, "3 a second")):
+        time.move_to(SEVEN + timedelta(seconds=seconds))
+        _settle(settled - sent)
+        sent = settled
+        fragment = client.get(f"/admin/issues/{issue_id}/progress").text
+        assert said in fragment
+        counted = dict(re.findall(r"<dt>([\w ]+)</dt><dd>(\d+)</dd>", fragment))
+        assert int(counted.pop("in all")) == sum(int(number) for number in counted.values()) == 200
+        assert counted["sent"] == str(settled)
+    assert "3 a second" in client.get("/admin").text
+    editor.press(issue_id, ">Pause<")
+    assert "a second" not in client.get(f"/admin/issues/{issue_id}/progress").text
+
+
+def _settle(number):
+    db.session.rollback()
+    ids = select(Message.id).join(Run, Run.id == Message.run_id).where(Run.kind == "issue", Message.state == "queued")
+    chosen = db.session.scalars(ids.order_by(Message.id).limit(number)).all()
+    values = {"state": MessageState.SENT, "settled_at": clock.now()}
+    db.session.execute(update(Message).where(Message.id.in_(chosen)).values(values))
+    db.session.commit()

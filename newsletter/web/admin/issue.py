@@ -7,7 +7,7 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import clock, db, errors
-from newsletter.issues import agenda, composing, dates, deciding, editing, lifecycle, progress
+from newsletter.issues import agenda, composing, dates, deciding, editing, lifecycle, watching
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
@@ -38,7 +38,8 @@ def figures(issue_id: int) -> str:
 def show_progress(issue_id: int) -> str:
     """How far it is, as a fragment that the page fetches anew."""
     issue = agenda.get(issue_id)
-    return render_template("admin/_progress.html", issue=issue, status=progress.status(issue))
+    status, pace = watching.look(issue)
+    return render_template("admin/_progress.html", issue=issue, status=status, pace=pace)
 
 
 @blueprint.post("/stories/<int:article_id>")
@@ -86,6 +87,7 @@ def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.
     with db.reading():
         issue = agenda.get(issue_id)
         state = lifecycle.shown_state(issue)
+        found, pace = watching.look(issue)
         shown = render_template(
             "admin/issue.html",
             issue=issue,
@@ -99,7 +101,8 @@ def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.
             now=clock.now(),
             is_due=_is_due(issue),
             figures=composing.figures(issue) if _wants_figures(issue) else None,
-            status=progress.status(issue),
+            status=found,
+            pace=pace,
             history=audit.of(f"issue {issue.id}", limit=12),
             problem=problem,
         )

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from newsletter import db, errors
 from newsletter.articles import feeds
 from newsletter.audience import asking, directory
-from newsletter.issues import agenda, lifecycle, progress, runs
+from newsletter.issues import agenda, lifecycle, runs, watching
 from newsletter.outbox import doubts, queue
 from newsletter.outbox.models import MessageState, Run
 from newsletter.staff import audit, notices
@@ -83,4 +83,5 @@ def _stopped() -> list[dict[str, object]]:
 
 
 def _sending() -> list[dict[str, object]]:
-    return [{"issue": issue, "status": progress.status(issue)} for issue in agenda.under_way()]
+    looks = [(issue, *watching.look(issue)) for issue in agenda.under_way()]
+    return [{"issue": issue, "status": status, "pace": pace} for issue, status, pace in looks]

@@ -1,7 +1,7 @@
 """How the desk says times, numbers and states."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel import dates, numbers
@@ -47,6 +47,12 @@ def on(day: date) -> str:
 def ago(at: datetime) -> str:
     """12 minutes ago; in 3 hours."""
     return dates.format_timedelta(at - clock.now(), add_direction=True, threshold=1.5, locale=LOCALE)
+
+
+@blueprint.app_template_filter("desk_span")
+def span(length: timedelta) -> str:
+    """40 seconds; 4 minutes."""
+    return dates.format_timedelta(length, threshold=1.5, locale=LOCALE)
 
 
 @blueprint.app_template_filter("desk_number")
