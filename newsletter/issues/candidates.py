@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 
 from newsletter import db, settings
 from newsletter.articles.models import Article, ArticleTopic
@@ -33,9 +33,22 @@ def window(newsletter: Newsletter, cutoff: datetime) -> Window:
 
 def find(newsletter: Newsletter, window: Window) -> list[Article]:
     """The articles a newsletter may offer, in issue order; without what its editors dropped before."""
-    source = _sent(newsletter, window) if newsletter.kind is NewsletterKind.SELECTION else _ready(window)
-    query = select(Article).where(source, *_offerable(newsletter), Article.id.not_in(_dropped(newsletter)))
-    return in_order(db.session.scalars(query).all())
+    return in_order(db.session.scalars(select(Article).where(*_drawn_on(newsletter, window))).all())
+
+
+def arrivals(
+    issue: Issue, now: datetime, *, limit: int | None = None, among: Sequence[int] | None = None
+) -> list[Article]:
+    """What could be offered now and is not in the issue, in issue order; `among`: of these articles alone."""
+    query = select(Article).where(*_arrived(issue, now)).order_by(*_RANK).limit(limit)
+    if among is not None:
+        query = query.where(Article.id.in_(among))
+    return list(db.session.scalars(query))
+
+
+def count_arrivals(issue: Issue, now: datetime) -> int:
+    """How many articles could be offered now and are not in the issue."""
+    return db.session.scalar(select(func.count()).select_from(Article).where(*_arrived(issue, now))) or 0
 
 
 def offerable(newsletter: Newsletter, article_ids: Sequence[int]) -> set[int]:
@@ -74,6 +87,16 @@ def evergreens(newsletter: Newsletter, limit: int) -> list[Article]:
 def in_order(articles: Sequence[Article]) -> list[Article]:
     """Priority, then hypes and comments, then the newest."""
     return sorted(articles, key=_rank)
+
+
+def _arrived(issue: Issue, now: datetime) -> list[ColumnElement[bool]]:
+    known = select(IssueArticle.article_id).where(IssueArticle.issue_id == issue.id)
+    return [*_drawn_on(issue.newsletter, window(issue.newsletter, now)), Article.id.not_in(known)]
+
+
+def _drawn_on(newsletter: Newsletter, window: Window) -> list[ColumnElement[bool]]:
+    source = _sent(newsletter, window) if newsletter.kind is NewsletterKind.SELECTION else _ready(window)
+    return [source, *_offerable(newsletter), Article.id.not_in(_dropped(newsletter))]
 
 
 def _look_back(newsletter: Newsletter, cutoff: datetime) -> timedelta:
@@ -126,6 +149,15 @@ def _dropped(newsletter: Newsletter) -> Select[int]:
         .join(Issue, Issue.id == IssueArticle.issue_id)
         .where(Issue.newsletter_id == newsletter.id, IssueArticle.dropped_at.is_not(None))
     )
+
+
+# The same as _rank, for the database.
+_RANK = (
+    Article.priority.desc(),
+    (func.coalesce(Article.hypes, 0) + func.coalesce(Article.comments, 0)).desc(),
+    func.coalesce(Article.published_at, Article.ready_at, Article.seen_at).desc(),
+    Article.id.desc(),
+)
 
 
 def _rank(article: Article) -> tuple[int, int, float, int]:

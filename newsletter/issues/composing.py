@@ -53,6 +53,23 @@ def too_few(issue: Issue) -> str:
     return f"It has {counted}, and {issue.newsletter.title} asks for at least {needed}."
 
 
+def place(issue: Issue, arrivals: set[int]) -> None:
+    """Put the entries in order, `arrivals` being new: by the rules, or at the end of what an editor arranged."""
+    if issue.is_arranged:
+        placed = [entry for entry in issue.entries if entry.article_id not in arrivals]
+        placed.sort(key=lambda entry: entry.position)
+        new = {entry.article_id: entry for entry in issue.entries if entry.article_id in arrivals}
+        placed += [new[article.id] for article in candidates.in_order([entry.article for entry in new.values()])]
+    else:
+        pinned = sorted((entry for entry in issue.entries if entry.is_pinned), key=lambda entry: entry.position)
+        rest = {entry.article_id: entry for entry in issue.entries if not entry.is_pinned}
+        ordered: list[Article] = candidates.in_order([entry.article for entry in rest.values()])
+        placed = pinned + [rest[article.id] for article in ordered]
+    for position, entry in enumerate(placed):
+        entry.position = position
+    issue.entries.sort(key=lambda entry: entry.position)
+
+
 def figures(issue: Issue) -> Figures:
     """Articles, editions, readers and who would get nothing, as of now."""
     return figuring.figures(issue)
@@ -91,7 +108,7 @@ def _renew(issue: Issue, now: datetime) -> None:
     known = {entry.article_id for entry in issue.entries}
     arrivals = [article for article in found if article.id not in known]
     issue.entries.extend(IssueArticle(article=article, article_id=article.id, position=0) for article in arrivals)
-    _place(issue, {article.id for article in arrivals})
+    place(issue, {article.id for article in arrivals})
     issue.cutoff_at, issue.look_back_from = window.end, window.start
     issue.version += 1
 
@@ -103,19 +120,3 @@ def _leave_out(issue: Issue, found: set[int]) -> None:
         chosen = entry.dropped_at is not None or entry.is_pinned or entry.headline or entry.dek
         if entry.article_id not in found and not (chosen and (entry.article_id in allowed or entry.dropped_at)):
             issue.entries.remove(entry)
-
-
-def _place(issue: Issue, arrivals: set[int]) -> None:
-    if issue.is_arranged:
-        placed = [entry for entry in issue.entries if entry.article_id not in arrivals]
-        placed.sort(key=lambda entry: entry.position)
-        new = {entry.article_id: entry for entry in issue.entries if entry.article_id in arrivals}
-        placed += [new[article.id] for article in candidates.in_order([entry.article for entry in new.values()])]
-    else:
-        pinned = sorted((entry for entry in issue.entries if entry.is_pinned), key=lambda entry: entry.position)
-        rest = {entry.article_id: entry for entry in issue.entries if not entry.is_pinned}
-        ordered: list[Article] = candidates.in_order([entry.article for entry in rest.values()])
-        placed = pinned + [rest[article.id] for article in ordered]
-    for position, entry in enumerate(placed):
-        entry.position = position
-    issue.entries.sort(key=lambda entry: entry.position)

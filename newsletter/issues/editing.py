@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from newsletter import clock, db, errors
-from newsletter.issues import lifecycle
-from newsletter.issues.models import Issue, IssueArticle, IssueState
+from newsletter.issues import composing, lifecycle
+from newsletter.issues.models import Issue, IssueArticle
 from newsletter.staff import audit
 
 
@@ -37,73 +37,87 @@ def word(issue: Issue, words: Words, hand: Hand) -> None:
     if any("\n" in text or "\r" in text for text in (words.subject, words.preheader)):
         raise errors.BadInput("A subject and a preheader are one line each.", field="subject")
     before = {"subject": issue.subject, "preheader": issue.preheader, "intro": issue.intro}
-    _open(issue, hand)
+    begin(issue, hand)
     lead = next(iter(issue.stories), None)
     issue.subject, issue.preheader, issue.intro = words.subject.strip(), words.preheader.strip(), words.intro.strip()
     issue.subject_lead_id = lead.article_id if issue.subject and lead else None
-    _done(issue, hand, "words changed", before, {"subject": issue.subject})
+    done(issue, hand, "words changed", before, {"subject": issue.subject})
 
 
 def drop(issue: Issue, article_id: int, hand: Hand) -> None:
     """Take an article out; it stays out of every later issue of the newsletter."""
-    _open(issue, hand)
+    begin(issue, hand)
     entry = _entry(issue, article_id)
     entry.dropped_at, entry.is_pinned = clock.now(), False
-    _done(issue, hand, "article dropped", {}, {"article": article_id})
+    done(issue, hand, "article dropped", {}, {"article": article_id})
 
 
 def take_back(issue: Issue, article_id: int, hand: Hand) -> None:
-    """Undo a drop."""
-    _open(issue, hand)
+    """Have an article in again that was dropped or left out, at its place."""
+    begin(issue, hand)
     _entry(issue, article_id).dropped_at = None
-    _done(issue, hand, "article taken back", {}, {"article": article_id})
+    if not issue.is_arranged:
+        composing.place(issue, set())
+    done(issue, hand, "article taken back", {}, {"article": article_id})
 
 
 def pin(issue: Issue, article_id: int, hand: Hand) -> None:
     """Put an article at the top, where composing again leaves it: it leads every edition that has it."""
-    _open(issue, hand)
+    begin(issue, hand)
     entry = _entry(issue, article_id)
     entry.is_pinned, entry.dropped_at = True, None
     _put_in_order(issue, [entry, *(each for each in issue.entries if each is not entry)])
-    _done(issue, hand, "article pinned", {}, {"article": article_id})
+    done(issue, hand, "article pinned", {}, {"article": article_id})
 
 
 def unpin(issue: Issue, article_id: int, hand: Hand) -> None:
     """Let an article find its place by the rules again, at the next compose."""
-    _open(issue, hand)
+    begin(issue, hand)
     _entry(issue, article_id).is_pinned = False
-    _done(issue, hand, "article unpinned", {}, {"article": article_id})
+    done(issue, hand, "article unpinned", {}, {"article": article_id})
 
 
 def arrange(issue: Issue, article_ids: Sequence[int], hand: Hand) -> None:
     """Put the named articles first, in this order; composing again keeps it and adds arrivals at the end."""
-    _open(issue, hand)
+    begin(issue, hand)
     first = [_entry(issue, article_id) for article_id in dict.fromkeys(article_ids)]
     before = [each.article_id for each in issue.entries]
     _put_in_order(issue, [*first, *(each for each in issue.entries if each not in first)])
     issue.is_arranged = True
-    _done(issue, hand, "articles arranged", {"order": before}, {"order": [each.article_id for each in issue.entries]})
+    done(issue, hand, "articles arranged", {"order": before}, {"order": [each.article_id for each in issue.entries]})
 
 
 def reword(issue: Issue, article_id: int, *, headline: str, dek: str, hand: Hand) -> None:
     """Give an article another headline or dek in this issue only; empty: its own."""
-    _open(issue, hand)
+    begin(issue, hand)
     entry = _entry(issue, article_id)
     before = {"article": article_id, "headline": entry.headline, "dek": entry.dek}
     entry.headline, entry.dek = headline.strip(), dek.strip()
-    _done(issue, hand, "article reworded", before, {"headline": entry.headline, "dek": entry.dek})
+    done(issue, hand, "article reworded", before, {"headline": entry.headline, "dek": entry.dek})
 
 
-def _open(issue: Issue, hand: Hand) -> None:
+def begin(issue: Issue, hand: Hand, *, keeps_approval: bool = False) -> None:
+    """Open an issue for one change by this hand; raises Conflict when it changed since, or has left."""
     db.session.refresh(issue, with_for_update=True)
     if hand.version is not None and hand.version != issue.version:
         raise errors.Conflict("Somebody else changed this issue meanwhile. Look at it again, then repeat your change.")
+    if issue.state not in lifecycle.OPEN:
+        raise errors.Conflict(f"This issue is {lifecycle.shown_state(issue)}: it can no longer be changed.")
+    if keeps_approval:
+        return
     if issue.state in lifecycle.READY:
         lifecycle.return_to_draft(issue, actor=hand.actor, editor_id=hand.editor_id, reason="edited")
-    elif issue.state is IssueState.DRAFT:
-        lifecycle.thaw(issue)
     else:
-        raise errors.Conflict(f"This issue is {lifecycle.shown_state(issue)}: it can no longer be changed.")
+        lifecycle.thaw(issue)
+
+
+def done(
+    issue: Issue, hand: Hand, action: str, before: dict[str, Any] | None = None, after: dict[str, Any] | None = None
+) -> None:
+    """End the change that `begin` began: another version of the issue, and a line in the audit log."""
+    issue.version += 1
+    db.session.flush()
+    audit.record(hand.actor, action, f"issue {issue.id}", before=before, after=after, editor_id=hand.editor_id)
 
 
 def _entry(issue: Issue, article_id: int) -> IssueArticle:
@@ -117,9 +131,3 @@ def _put_in_order(issue: Issue, entries: Sequence[IssueArticle]) -> None:
     for position, entry in enumerate(entries):
         entry.position = position
     issue.entries.sort(key=lambda entry: entry.position)
-
-
-def _done(issue: Issue, hand: Hand, action: str, before: dict[str, Any], after: dict[str, Any]) -> None:
-    issue.version += 1
-    db.session.flush()
-    audit.record(hand.actor, action, f"issue {issue.id}", before=before, after=after, editor_id=hand.editor_id)

@@ -41,6 +41,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("GET", "/admin/issues/<int:issue_id>/preview/mail"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/stories/<int:article_id>"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/words"): Role.WRITER,
+    ("POST", "/admin/issues/<int:issue_id>/arrivals"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/approval"): Role.EDITOR,
     ("POST", "/admin/issues/<int:issue_id>/undoing"): Role.EDITOR,
     ("POST", "/admin/issues/<int:issue_id>/draft"): Role.EDITOR,

@@ -5,6 +5,7 @@ from flask import Blueprint
 from newsletter.web.admin import (
     access,
     answers,
+    arrivals,
     articles,
     audit,
     box,
@@ -40,6 +41,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     today.blueprint,
     issues.blueprint,
     issue.blueprint,
+    arrivals.blueprint,
     sending.blueprint,
     previews.blueprint,
     calendar.blueprint,

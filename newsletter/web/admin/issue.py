@@ -7,7 +7,7 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import clock, db, errors
-from newsletter.issues import agenda, composing, dates, deciding, editing, lifecycle, watching
+from newsletter.issues import agenda, arrivals, composing, dates, deciding, editing, lifecycle, watching
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
@@ -50,13 +50,13 @@ def change_story(issue_id: int, article_id: int) -> Response:
     if act is None:
         raise errors.BadInput("There is nothing like that to do with a story.")
     issue = agenda.get(issue_id)
+    was = issue.state
     check_may_open(issue)
     try:
-        act(issue, article_id, _hand())
+        act(issue, article_id, hand())
     except errors.Conflict as error:
         return page(issue_id, error.message, status=409)
-    db.session.commit()
-    return answers.see_other(url_for(".show", issue_id=issue_id, _anchor=f"story-{article_id}"))
+    return done(issue, was, anchor=f"story-{article_id}")
 
 
 @blueprint.post("/words")
@@ -64,21 +64,36 @@ def change_story(issue_id: int, article_id: int) -> Response:
 def write(issue_id: int) -> Response:
     """Keep subject, preheader and introduction, unless somebody else has changed the issue meanwhile."""
     words, issue = _words(), agenda.get(issue_id)
+    was = issue.state
     check_may_open(issue)
     try:
-        editing.word(issue, words, _hand())
+        editing.word(issue, words, hand())
     except errors.Conflict as error:
         return _both(issue_id, words, error.message)
     except errors.BadInput as error:
         return page(issue_id, error.message, status=422, typed=words)
-    db.session.commit()
-    return answers.see_other(url_for(".show", issue_id=issue_id, _anchor="words"), told="The words are saved.")
+    return done(issue, was, "The words are saved.", anchor="words")
 
 
 def check_may_open(issue: Issue) -> None:
     """A change takes an approval back, so only who may approve changes an approved issue: raises Refused."""
     if issue.state is not IssueState.DRAFT and not access.visitor().may(Action.PUBLISH):
         raise errors.Refused("This issue is approved. An editor returns it to draft before it is changed.")
+
+
+def hand() -> editing.Hand:
+    """The visitor's hand, with the version of the issue that the form was made for."""
+    visitor = access.visitor()
+    return editing.Hand(visitor.address, visitor.editor_id, request.form.get("version", type=int))
+
+
+def done(issue: Issue, was: IssueState, told: str = "", *, anchor: str = "") -> Response:
+    """Commit a change and show the issue again; an approved one that became a draft by it says so."""
+    if was is not IssueState.DRAFT and issue.state is IssueState.DRAFT:
+        told += " The issue is a draft again, and needs its approval once more."
+    issue_id = issue.id
+    db.session.commit()
+    return answers.see_other(url_for("desk_issue.show", issue_id=issue_id, _anchor=anchor), told=told.strip())
 
 
 def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.Words | None = None) -> Response:
@@ -103,6 +118,8 @@ def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.
             figures=composing.figures(issue) if _wants_figures(issue) else None,
             status=found,
             pace=pace,
+            arrivals=arrivals.waiting(issue) if issue.state in lifecycle.OPEN else [],
+            arrived=arrivals.count(issue) if issue.state in lifecycle.OPEN else 0,
             history=audit.of(f"issue {issue.id}", limit=12),
             problem=problem,
         )
@@ -131,11 +148,6 @@ def _seconds_left(issue: Issue) -> int | None:
 
 def _wants_figures(issue: Issue) -> bool:
     return request.args.get("figures") == "yes" and issue.state is not IssueState.RELEASED
-
-
-def _hand() -> editing.Hand:
-    visitor = access.visitor()
-    return editing.Hand(visitor.address, visitor.editor_id, request.form.get("version", type=int))
 
 
 def _words() -> editing.Words:

@@ -8,7 +8,8 @@ from werkzeug.wrappers import Response
 from newsletter import db, errors
 from newsletter.articles import feeds
 from newsletter.audience import asking, directory
-from newsletter.issues import agenda, lifecycle, runs, watching
+from newsletter.issues import agenda, arrivals, lifecycle, runs, watching
+from newsletter.issues.models import Issue
 from newsletter.outbox import doubts, queue
 from newsletter.outbox.models import MessageState, Run
 from newsletter.staff import audit, notices
@@ -24,11 +25,13 @@ _WEEK = timedelta(days=7)
 @access.needs(Action.LOOK)
 def show() -> str:
     """Today."""
+    coming, waiting = agenda.coming(), agenda.waiting()
     return render_template(
         "admin/today.html",
-        coming=agenda.coming(),
+        coming=coming,
         stopped=_stopped(),
-        waiting=agenda.waiting(),
+        waiting=waiting,
+        arrived=_arrived([*waiting, *(each.issue for each in coming if each.issue)]),
         sending=_sending(),
         notices=notices.unseen(access.visitor().editor_id),
         failing=[feed for feed in feeds.all() if feed.failures],
@@ -80,6 +83,11 @@ def _stopped() -> list[dict[str, object]]:
         }
         for run in queue.paused(but=runs.KIND)
     ]
+
+
+def _arrived(issues: list[Issue]) -> dict[int, int]:
+    """How many later arrivals the open issues have, by the issue's id."""
+    return {issue.id: arrivals.count(issue) for issue in dict.fromkeys(issues)}
 
 
 def _sending() -> list[dict[str, object]]:

@@ -1,0 +1,62 @@
+"""What became ready after an open issue was composed: taken into it, or left out of its newsletter for good."""
+
+from collections.abc import Sequence
+
+from newsletter import clock, errors
+from newsletter.articles.models import Article
+from newsletter.issues import candidates, composing, editing
+from newsletter.issues.editing import Hand
+from newsletter.issues.models import Issue, IssueArticle
+
+# So many are shown and decided on at once; the next ones follow when these are.
+MOST = 30
+
+
+def waiting(issue: Issue) -> list[Article]:
+    """The first MOST articles that composing again would add, in issue order."""
+    return candidates.arrivals(issue, clock.now(), limit=MOST)
+
+
+def count(issue: Issue) -> int:
+    """How many articles composing again would add."""
+    return candidates.count_arrivals(issue, clock.now())
+
+
+def take(issue: Issue, article_ids: Sequence[int], hand: Hand) -> list[Article]:
+    """Take later arrivals in, at their place by the rules, or at the end where an editor arranged the stories.
+
+    Those decided on meanwhile are passed over; raises Conflict when none is left.
+    """
+    editing.begin(issue, hand)
+    found = _undecided(issue, article_ids)
+    was_short = composing.too_few(issue)
+    issue.entries.extend(IssueArticle(article=each, article_id=each.id, position=0) for each in found)
+    composing.place(issue, {each.id for each in found})
+    if issue.held_reason == was_short:
+        issue.held_reason = composing.too_few(issue)
+    editing.done(issue, hand, "arrivals taken", after={"articles": [each.id for each in found]})
+    return found
+
+
+def leave(issue: Issue, article_ids: Sequence[int], hand: Hand) -> list[Article]:
+    """Keep later arrivals out of this and every later issue of the newsletter; an approval stands.
+
+    Those decided on meanwhile are passed over; raises Conflict when none is left.
+    """
+    editing.begin(issue, hand, keeps_approval=True)
+    found = _undecided(issue, article_ids)
+    last, now = len(issue.entries), clock.now()
+    issue.entries.extend(
+        IssueArticle(article=each, article_id=each.id, position=last + place, dropped_at=now)
+        for place, each in enumerate(found)
+    )
+    editing.done(issue, hand, "arrivals left out", after={"articles": [each.id for each in found]})
+    return found
+
+
+def _undecided(issue: Issue, article_ids: Sequence[int]) -> list[Article]:
+    known = {entry.article_id for entry in issue.entries}
+    found = candidates.arrivals(issue, clock.now(), among=[each for each in article_ids if each not in known])
+    if not found:
+        raise errors.Conflict("There is no such later arrival: it was taken or left already, or is no longer offered.")
+    return found
