@@ -212,6 +212,8 @@ class Settings:
         50, "logins tried for one account, or from one network, in 15 minutes; leaves room for a newsroom"
     )
     notice_expiry: timedelta = _row(timedelta(hours=24), "a notice to an editor that cannot be delivered is given up")
+    relay_tests: int = _row(10, "times an hour one editor may try the mail server")
+    relay_test_time: timedelta = _row(timedelta(seconds=20), "a test of the mail server is given up after this")
     request_bytes: int = _row(2_000_000, "largest request body accepted")
 
     # scheduler

@@ -88,6 +88,8 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/masthead/logo"): Role.PUBLISHER,
     ("GET", "/admin/masthead/sample"): Role.WRITER,
     ("GET", "/admin/masthead/accent"): Role.WRITER,
+    ("GET", "/admin/mail"): Role.WRITER,
+    ("POST", "/admin/mail/tests"): Role.PUBLISHER,
     ("GET", "/admin/texts"): Role.WRITER,
     ("POST", "/admin/texts"): Role.PUBLISHER,
     ("GET", "/admin/editors"): Role.ADMIN,

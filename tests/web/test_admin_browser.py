@@ -88,6 +88,7 @@ def test_every_page_is_accessible_fits_and_is_light(browser, address, client, sc
         "/admin/suppressions?q=nobody",
         "/admin/settings",
         "/admin/masthead",
+        "/admin/mail",
         "/admin/texts",
         "/admin/editors",
         "/admin/login",

@@ -71,6 +71,12 @@ ROOMS: tuple[Room, ...] = (
                 about="What each promises and carries, when it appears, who approves it.",
             ),
             Room(
+                "Sender and mail server",
+                "desk_mail.show",
+                ("desk_mail",),
+                about="Who mails come from, the address beneath them, and whether the mail server takes them.",
+            ),
+            Room(
                 "Terms and privacy",
                 "desk_texts.show",
                 ("desk_texts",),
