@@ -202,6 +202,12 @@ class Settings:
     breaker_unwritten: int = _row(10, "messages in a row that cannot be composed, which pause an issue")
     breaker_uncertain: int = _row(3, "uncertain outcomes in a row that pause an issue")
 
+    # figures
+    counting_lag: timedelta = _row(
+        timedelta(seconds=60),
+        "on PostgreSQL a consent is counted so long after it was written: all before it are in",
+    )
+
     # staff and web
     setup_lifetime: timedelta = _row(timedelta(days=3), "how long a one-time link for an editor works")
     session_idle: timedelta = _row(timedelta(hours=2), "an editor's session ends after this long without a request")

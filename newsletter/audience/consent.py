@@ -22,6 +22,10 @@ from newsletter.audience.wishes import Wish
 from newsletter.publication import legal
 from newsletter.publication.models import LegalDocument, LegalKind
 
+# How an import without proof is written down: it asks for nothing to be sent, and waits to be asked.
+UNPROVED = "unproved import"
+TO_RECONFIRM = "to re-confirm"
+
 # Made by proofs; the room's callers ask for it here.
 proof = proofs.proof
 

@@ -3,12 +3,12 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, select
 
 from newsletter import clock, db, errors
-from newsletter.audience.models import ConsentKind, ConsentRecord, Purpose, Subscriber, Subscription, SubscriptionState
+from newsletter.audience.models import Subscriber, Subscription, SubscriptionState
 from newsletter.outbox.models import Suppression
 
 PAGE = 50
@@ -30,15 +30,6 @@ class Listed:
 
     subscriber: Subscriber
     standing: Standing
-
-
-@dataclass(frozen=True)
-class Growth:
-    """Who reads now, and who came and left since."""
-
-    readers: int
-    joined: int
-    left: int
 
 
 def page(*, words: str = "", standing: str = "", after: int = 0) -> list[Listed]:
@@ -75,26 +66,6 @@ def counts() -> Mapping[Standing, int]:
     rows = db.session.execute(select(grouped.c.standing, func.count()).group_by(grouped.c.standing))
     found = {Standing(name): number for name, number in rows}
     return {standing: found.get(standing, 0) for standing in Standing}
-
-
-def growth(span: timedelta) -> Growth:
-    """Readers with a confirmed subscription now; who confirmed and who left within `span`."""
-    since = clock.now() - span
-    confirmed = select(func.count(Subscription.subscriber_id.distinct())).where(
-        Subscription.state == SubscriptionState.CONFIRMED
-    )
-    return Growth(
-        readers=db.session.scalar(confirmed) or 0,
-        joined=_people(since, ConsentKind.CONFIRMED, ConsentKind.IMPORTED),
-        left=_people(since, ConsentKind.WITHDRAWN),
-    )
-
-
-def _people(since: datetime, *kinds: ConsentKind) -> int:
-    statement = select(func.count(ConsentRecord.subscriber_id.distinct())).where(
-        ConsentRecord.kind.in_(kinds), ConsentRecord.purpose == Purpose.NEWSLETTERS, ConsentRecord.at >= since
-    )
-    return db.session.scalar(statement) or 0
 
 
 def _standing(now: datetime) -> ColumnElement[str]:

@@ -128,7 +128,7 @@ def _parse(row: sheets.Row, wished: list[Wish]) -> _Row:
         address=addresses.parse(cells.get("email", "")),
         wishes=wished,
         state=SubscriptionState.CONFIRMED if is_proved else SubscriptionState.PENDING,
-        note=f"consent of {cells['consent_at']}: {source}"[:500] if is_proved else "to re-confirm",
+        note=f"consent of {cells['consent_at']}: {source}"[:500] if is_proved else consent.TO_RECONFIRM,
         language=_language(cells.get("language", "")),
         zone=_zone(cells.get("timezone", "")),
     )
@@ -237,7 +237,7 @@ def _record(reader: _Reader, changed: list[Wish], row: _Row) -> Entry:
         subscriber_id=reader.id,
         address=row.address.display,
         kind=ConsentKind.IMPORTED,
-        origin=Origin("import"),
+        origin=Origin("import" if row.state is SubscriptionState.CONFIRMED else consent.UNPROVED),
         wishes=[wish.name for wish in changed],
         language=row.language,
         note=row.note,

@@ -163,7 +163,7 @@ class ConsentRecord(Base):
     privacy_version: Mapped[int | None]
     # ["daily:music", ...]: slugs, readable without the other tables.
     wishes: Mapped[list[Any]] = mapped_column(default=list)
-    # How: form | link | one-click | mail | preferences | undo | import | desk | retention.
+    # How: form | link | one-click | mail | preferences | undo | import | unproved import | desk | retention.
     channel: Mapped[str]
     # Of the details kept beside (see audience.chain).
     person_digest: Mapped[str]

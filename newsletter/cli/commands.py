@@ -9,6 +9,7 @@ from newsletter.cli import (
     calendar,
     composing,
     delivery,
+    figures,
     incoming,
     issues,
     languages,
@@ -33,6 +34,7 @@ for section in (
     uncertain,
     suppressions,
     audit,
+    figures,
     incoming,
     languages,
 ):

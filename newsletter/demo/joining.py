@@ -72,12 +72,13 @@ def _sign_up(person: Person, reader: Subscriber, wished: list[wishes.Wish]) -> N
 
 def _import(person: Person, reader: Subscriber, wished: list[wishes.Wish]) -> None:
     """From the list of an earlier system, with its proof of consent, or, without one, to be confirmed again."""
-    origin = consent.Origin("import")
     if person.fate is Fate.RECONFIRM:
         subscriptions.put(reader, wished, SubscriptionState.PENDING)
-        consent.record(ConsentKind.IMPORTED, reader, wished, origin, note="to re-confirm")
+        origin = consent.Origin(consent.UNPROVED)
+        consent.record(ConsentKind.IMPORTED, reader, wished, origin, note=consent.TO_RECONFIRM)
         return
     subscriptions.put(reader, wished, SubscriptionState.CONFIRMED)
+    origin = consent.Origin("import")
     note = f"consent of {(clock.now() - timedelta(days=200)).isoformat()}: the earlier system's sign-up form"
     consent.record(ConsentKind.IMPORTED, reader, wished, origin, note=note)
 

@@ -6,6 +6,7 @@ from newsletter import clock, db, errors, settings
 from newsletter.articles import pictures, publishing
 from newsletter.audience.models import ConsentRecord, Subscriber
 from newsletter.demo import history, joining, magazine, marking, removing
+from newsletter.feedback import counting
 from newsletter.publication import legal, masthead, newsletters, topics
 from newsletter.publication.models import Approval, LegalDocument, LegalKind, Masthead, Newsletter, NewsletterKind
 from newsletter.publication.newsletters import Calendar, Plan
@@ -34,6 +35,7 @@ def load() -> dict[str, int]:
     joining.join()
     db.session.commit()
     history.tell()
+    counting.catch_up(seconds=60)
     marking.complete()
     db.session.commit()
     return counts()

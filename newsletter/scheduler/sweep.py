@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from newsletter import clock, db, jobs, limits
 from newsletter.audience import asking, consent, signup
+from newsletter.feedback import counting
 from newsletter.outbox import ledger, paging, queue, throttle, workers
 from newsletter.privacy import retention
 
@@ -60,6 +61,11 @@ def forget_networks() -> int:
     return forgotten
 
 
+def count_growth() -> int:
+    """Count who came and who left since the last time."""
+    return counting.catch_up()
+
+
 def erase_long_gone() -> int:
     """Erase who left longer ago than a proof is kept."""
     erased = retention.erase_long_gone(clock.now())
@@ -101,6 +107,7 @@ STEPS: dict[str, Callable[[], int]] = {
     "unconfirmed_signups": delete_unconfirmed,
     "terms_asked": ask_for_terms,
     "network_details": forget_networks,
+    "consents_counted": count_growth,
     "long_gone_readers": erase_long_gone,
     "replies": forget_replies,
     "buckets": empty_buckets,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter import db
-from newsletter.staff import audit, audit_sheet
+from newsletter import db, spreadsheet
+from newsletter.staff import audit
 from newsletter.staff.models import Role
 from tests.conftest import both_engines
 from tests.web import desk
@@ -125,7 +125,7 @@ def test_the_table_holds_every_line_that_fits_and_no_cell_is_a_formula(client, c
 
 @given(st.text())
 def test_any_cell_comes_back_as_it_was_but_for_one_mark_before_a_formula(text):
-    shown = audit_sheet.safe(text)
+    shown = spreadsheet.safe(text)
     assert shown in (text, f"'{text}")
     assert not shown.lstrip(" ").startswith(
         ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

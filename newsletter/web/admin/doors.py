@@ -12,6 +12,7 @@ from newsletter.web.admin import (
     calendar,
     editors,
     feeds,
+    figures,
     issue,
     issues,
     login,
@@ -56,6 +57,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     mail.blueprint,
     texts.blueprint,
     box.blueprint,
+    figures.blueprint,
     editors.blueprint,
     audit.blueprint,
 )

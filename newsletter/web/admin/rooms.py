@@ -53,6 +53,7 @@ ROOMS: tuple[Room, ...] = (
         Action.READERS,
         inner=(Room("Suppressions", "desk_suppressions.show", ("desk_suppressions",), Action.READERS),),
     ),
+    Room("Figures", "desk_figures.show", ("desk_figures",)),
     Room(
         "Settings",
         "desk_settings.show",

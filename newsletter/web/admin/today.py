@@ -1,13 +1,12 @@
 """What an editor sees first: what goes out next, what waits, what is leaving, what went wrong."""
 
-from datetime import timedelta
-
 from flask import Blueprint, render_template, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import db, errors
 from newsletter.articles import feeds
-from newsletter.audience import asking, directory
+from newsletter.audience import asking
+from newsletter.feedback import growth
 from newsletter.issues import agenda, arrivals, lifecycle, runs, watching
 from newsletter.issues.models import Issue
 from newsletter.outbox import doubts, queue
@@ -18,7 +17,7 @@ from newsletter.web.admin import access, answers
 
 blueprint = Blueprint("desk_today", __name__, url_prefix="/admin")
 
-_WEEK = timedelta(days=7)
+_WEEK = 7
 
 
 @blueprint.get("", strict_slashes=False)
@@ -36,7 +35,7 @@ def show() -> str:
         notices=notices.unseen(access.visitor().editor_id),
         failing=[feed for feed in feeds.all() if feed.failures],
         uncertain=doubts.count(),
-        growth=directory.growth(_WEEK),
+        growth=growth.lately(_WEEK),
         shown_state=lifecycle.shown_state,
     )
 

@@ -43,6 +43,18 @@ def on(day: date) -> str:
     return dates.format_date(day, "EEEE d MMMM y", locale=LOCALE)
 
 
+@blueprint.app_template_filter("desk_day")
+def short_day(day: date) -> str:
+    """26 November 2026."""
+    return dates.format_date(day, "d MMMM y", locale=LOCALE)
+
+
+@blueprint.app_template_filter("desk_share")
+def share(value: float) -> str:
+    """98.7%; what is little is not nothing."""
+    return numbers.format_percent(value, "#,##0.0%" if 0 < value < 1 else None, locale=LOCALE)
+
+
 @blueprint.app_template_filter("desk_ago")
 def ago(at: datetime) -> str:
     """12 minutes ago; in 3 hours."""
