@@ -1,10 +1,11 @@
 """Who reads a newsletter: its confirmed subscribers, walked by key in pages with the topics each one takes."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, String, and_, case, cast, distinct, exists, func, select
+from sqlalchemy import Case, Select, String, and_, case, cast, distinct, exists, func, select
 from sqlalchemy.orm import aliased
 
 from newsletter import db
@@ -46,23 +47,34 @@ def between(newsletter_id: int, *, after: int, last_id: int, at: datetime) -> Se
         .where(own.subscriber_id == Subscriber.id, own.state == SubscriptionState.CONFIRMED)
         .scalar_subquery()
     )
-    reason = case(
-        (Suppression.id.is_not(None), SUPPRESSED),
-        (Subscriber.paused_until > at, PAUSED),
-        (asking.is_unanswered(at), TERMS),
-        else_="",
-    )
     return (
         select(
             Subscriber.id.label("reader_id"),
             Subscriber.address,
             Subscriber.address_key,
             topics.label("topics"),
-            reason.label("reason"),
+            _reason(at).label("reason"),
         )
-        .outerjoin(Suppression, and_(Suppression.address == Subscriber.address_key, Suppression.lifted_at.is_(None)))
+        .outerjoin(Suppression, _STOPS)
         .where(Subscriber.id > after, Subscriber.id <= last_id, Subscriber.id.in_(readers))
     )
+
+
+def standing(newsletter_id: int, reader_ids: Sequence[int], at: datetime) -> dict[int, tuple[str, str]]:
+    """Of these people, who still reads the newsletter: the canonical address and the reason no mail may go, or ''."""
+    query = (
+        select(Subscriber.id, Subscriber.address_key, _reason(at))
+        .outerjoin(Suppression, _STOPS)
+        .where(
+            Subscriber.id.in_(reader_ids),
+            exists().where(
+                Subscription.subscriber_id == Subscriber.id,
+                Subscription.newsletter_id == newsletter_id,
+                Subscription.state == SubscriptionState.CONFIRMED,
+            ),
+        )
+    )
+    return {reader_id: (key, reason) for reader_id, key, reason in db.session.execute(query)}
 
 
 @lru_cache(maxsize=10_000)
@@ -91,3 +103,15 @@ def _confirmed(newsletter_id: int) -> Select[int]:
     return select(Subscription.subscriber_id).where(
         Subscription.newsletter_id == newsletter_id, Subscription.state == SubscriptionState.CONFIRMED
     )
+
+
+def _reason(at: datetime) -> Case[str]:
+    return case(
+        (Suppression.id.is_not(None), SUPPRESSED),
+        (Subscriber.paused_until > at, PAUSED),
+        (asking.is_unanswered(at), TERMS),
+        else_="",
+    )
+
+
+_STOPS = and_(Suppression.address == Subscriber.address_key, Suppression.lifted_at.is_(None))

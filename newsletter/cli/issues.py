@@ -1,7 +1,9 @@
-"""Commands for issues: compose, approve, undo, send, watch, pause, resume, cancel."""
+"""Commands for issues: compose, approve, undo, send, watch, pause, resume, cancel, and their messages."""
 
 import time
+from collections import Counter
 from datetime import datetime
+from typing import Any
 
 import click
 from flask.cli import AppGroup
@@ -9,8 +11,10 @@ from flask.cli import AppGroup
 from newsletter import clock, db, errors
 from newsletter.cli.answers import ACTOR, Answer, add, counted
 from newsletter.cli.progress import Line, pause_after
-from newsletter.issues import composing, lifecycle, planning, progress
+from newsletter.issues import composing, lifecycle, planning, progress, receipts, resending, runs
 from newsletter.issues.models import Issue
+from newsletter.outbox import listing
+from newsletter.outbox.models import Message, MessageState
 from newsletter.publication import newsletters
 
 _ISSUE = click.argument("issue_id", type=int, metavar="ISSUE")
@@ -30,6 +34,17 @@ def register(group: AppGroup) -> None:
         click.option("--at", help="When, with an offset: 2026-12-01T07:00+01:00. Leaves it to the scheduler."),
         click.option("--wait", is_flag=True, help="Show progress until it is sent."),
     )
+    add(
+        issue,
+        "messages",
+        messages,
+        _ISSUE,
+        click.option("--state", type=click.Choice([each.value for each in MessageState]), help="Those in this state."),
+        click.option("--address", help="This reader’s: did they get it?"),
+        click.option("--after", type=int, default=0, help="Go on after this recipient, as the last page said."),
+        reads=True,
+    )
+    add(issue, "resend", resend, _ISSUE, click.option("--yes", is_flag=True, help="Do not ask."))
     add(issue, "status", status, _ISSUE, reads=True)
     add(issue, "list", list_issues, click.argument("newsletter", required=False), reads=True)
     for name, function in (("undo", undo), ("draft", draft), ("pause", pause), ("resume", resume), ("cancel", cancel)):
@@ -74,6 +89,45 @@ def send(*, issue_id: int, at: str | None, wait: bool) -> Answer:
     if wait:
         _wait(issue_id)
     return status(issue_id=issue_id)
+
+
+def messages(*, issue_id: int, state: str | None, address: str | None, after: int) -> Answer:
+    """List an issue's messages, page by page, or say what became of one reader's."""
+    issue = _get(issue_id)
+    if address:
+        answer = receipts.ask(issue, address)
+        if answer.receipt is None:
+            return Answer({"issue": issue_id, "message": None, "reason": answer.reason}, [answer.reason])
+        row = _message(answer.receipt.message, answer.receipt.state)
+        return Answer({"issue": issue_id, "message": row}, [_line(row)])
+    run = runs.find(issue)
+    if run is None:
+        return Answer({"issue": issue_id, "messages": [], "further": None}, ["No message was made yet."])
+    found = listing.page(run, state=MessageState(state) if state else None, after=after)
+    rows = [_message(each, listing.shown_state(each, run)) for each in found.messages]
+    lines = [_line(row) for row in rows] or ["None."]
+    if found.further is not None:
+        lines.append(f"Further ones with --after {found.further}.")
+    return Answer({"issue": issue_id, "messages": rows, "further": found.further}, lines)
+
+
+def resend(*, issue_id: int, yes: bool) -> Answer:
+    """Send again what was refused or given up, to who still reads it and has not had its stories since."""
+    sendable, staying, places = 0, Counter[str](), [0]
+    for after in places:
+        found = resending.review(_get(issue_id), after=after)
+        sendable, staying = sendable + len(found.sendable), staying + Counter(found.staying)
+        places += [found.further] if found.further else []
+    db.session.rollback()  # nobody waits for our answer with the database locked
+    if sendable and not yes and not click.confirm(f"Send {counted(sendable, 'message')} again?", err=True):
+        raise errors.Conflict("Nothing was sent.")
+    moved = 0
+    for after, up_to in zip(places, [*places[1:], None], strict=True):
+        moved += resending.resend(_get(issue_id), after=after, up_to=up_to, actor=ACTOR)
+        db.session.commit()
+    lines = [f"{moved:,} queued again."]
+    lines += [f"{number:,} stay as they are: {reason.replace('_', ' ')}." for reason, number in staying.items()]
+    return Answer({"issue": issue_id, "moved": moved, "staying": dict(staying)}, lines)
 
 
 def status(*, issue_id: int) -> Answer:
@@ -131,6 +185,23 @@ def cancel(*, issue_id: int) -> Answer:
     issue = _get(issue_id)
     lifecycle.cancel(issue, actor=ACTOR)
     return _state(issue)
+
+
+def _message(message: Message, state: str) -> dict[str, Any]:
+    return {
+        "message": message.id,
+        "address": message.address,
+        "state": state,
+        "attempts": message.attempts,
+        "settled_at": message.settled_at,
+        "code": message.last_code,
+        "reply": message.last_reply,
+        "message_id": message.message_id,
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    return f"{row['message']:>8}  {row['state']:<10} {row['address']}  {row['reply']}".rstrip()
 
 
 def _get(issue_id: int) -> Issue:

@@ -88,6 +88,14 @@ def release(issue_id: int) -> bool:
     return False
 
 
+def wait_for_turn() -> None:
+    """Have what readers have had to oneself until the end of the transaction; SQLite's write lock is that already."""
+    if db.session.get_bind().dialect.name == "postgresql":
+        db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TURN})
+        # Compiling a page's query takes longer than running it.
+        db.session.execute(text("SET LOCAL jit = off"))
+
+
 def _begin(issue_id: int) -> _Work | None:
     """Read what is to be planned, opening the run; None when the issue is released."""
     db.session.rollback()
@@ -195,10 +203,7 @@ def _stored(issue_id: int, keys: Iterable[str]) -> dict[str, int]:
 
 def _turn(work: _Work) -> Run | None:
     """Wait for our turn and make sure the issue is still what we plan; None when it was released meanwhile."""
-    if db.session.get_bind().dialect.name == "postgresql":
-        db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TURN})
-        # Compiling a page's query takes longer than running it.
-        db.session.execute(text("SET LOCAL jit = off"))
+    wait_for_turn()
     issue = _locked(work.issue_id)
     run = runs.find(issue)
     if issue.state is IssueState.RELEASED:

@@ -12,6 +12,7 @@ from sqlalchemy import CursorResult, Select, Update, bindparam, func, select, up
 from newsletter import clock, db, errors
 from newsletter.outbox.models import Message, MessageState, Run, RunState
 
+PAGE = 50
 _CHUNK = 500  # ids in one statement
 
 
@@ -23,6 +24,18 @@ def listed(*, run_id: int | None = None) -> Iterator[Message]:
     ).all():
         yield from page
         after = page[-1].id
+
+
+def page(run_id: int, *, after: int = 0) -> list[Message]:
+    """Up to PAGE uncertain messages of a run with ids above `after`, and one more when there are more."""
+    rows = _uncertain(run_id).where(Message.id > after).order_by(Message.id).limit(PAGE + 1)
+    return list(db.session.scalars(rows))
+
+
+def by_run() -> dict[int, int]:
+    """How many messages of each run are uncertain, of the runs that have any."""
+    rows = select(Message.run_id, func.count()).where(_IS_UNCERTAIN).group_by(Message.run_id)
+    return dict(db.session.execute(rows).tuples().all())
 
 
 def count(*, run_id: int | None = None) -> int:

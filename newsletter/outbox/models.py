@@ -66,7 +66,7 @@ class MessageState(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
-_APART = "state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled')"
+APART = "state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled')"
 
 
 class Message(Base):
@@ -105,7 +105,7 @@ class Message(Base):
             postgresql_where=text("state = 'uncertain'"),
         ),
         # The few that ended otherwise than sent, so that progress is counted without those that were.
-        Index("ix_message_apart", "run_id", "state", sqlite_where=text(_APART), postgresql_where=text(_APART)),
+        Index("ix_message_apart", "run_id", "state", sqlite_where=text(APART), postgresql_where=text(APART)),
     )
 
     # No foreign keys: PostgreSQL checks them row by row, 3.6 s of CPU in planning a million; only outbox.queue writes

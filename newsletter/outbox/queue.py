@@ -236,7 +236,7 @@ def counts_by_run(run_ids: Sequence[int]) -> dict[int, dict[str, int]]:
         if told == _PLANNED:
             numbers[MessageState.SENT] += number - sum(numbers.values())
         elif told == _STOPPED:
-            for unsent in _UNSENT:
+            for unsent in UNSENT:
                 numbers[MessageState.CANCELLED] += numbers[unsent]
                 numbers[unsent] = 0
     return found
@@ -359,7 +359,7 @@ def _require(run: Run, state: RunState, sentence: str) -> None:
 
 
 def _settle_unsent(which: ColumnElement[bool], state: MessageState, reason: str) -> int:
-    statement = update(Message).where(which, Message.state.in_(_UNSENT))
+    statement = update(Message).where(which, Message.state.in_(UNSENT))
     moved = _update(statement.values(state=state, last_reply=reason, claimed_by=None, settled_at=clock.now()))
     db.session.expire_all()
     return moved
@@ -371,7 +371,7 @@ def _update(statement: Update | Delete | Insert) -> int:
 
 
 # What has not begun to leave; of a run that goes on, it will.
-_UNSENT = (MessageState.QUEUED, MessageState.DEFERRED, MessageState.CLAIMED)
+UNSENT = (MessageState.QUEUED, MessageState.DEFERRED, MessageState.CLAIMED)
 _GOING_ON = (RunState.PLANNING, RunState.RUNNING, RunState.PAUSED)
 
 # One statement is one snapshot: the numbers belong together at any moment. Each part has a partial index of its own

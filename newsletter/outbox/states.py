@@ -25,8 +25,9 @@ MESSAGE_MOVES: dict[Message, frozenset[Message]] = {
     # By evidence or by an editor, never by the engine.
     Message.UNCERTAIN: frozenset({Message.SENT, Message.BOUNCED, Message.QUEUED}),
     Message.SENT: frozenset(),
-    Message.BOUNCED: frozenset(),
-    Message.EXPIRED: frozenset(),
+    # By an editor: nobody has what was refused or given up.
+    Message.BOUNCED: frozenset({Message.QUEUED}),
+    Message.EXPIRED: frozenset({Message.QUEUED}),
     Message.SKIPPED: frozenset(),
     Message.CANCELLED: frozenset(),
 }
@@ -36,7 +37,7 @@ RUN_MOVES: dict[Run, frozenset[Run]] = {
     Run.RUNNING: frozenset({Run.PAUSED, Run.CANCELLED, Run.FINISHED}),
     Run.PAUSED: frozenset({Run.RUNNING, Run.CANCELLED}),
     Run.CANCELLED: frozenset(),
-    # An editor sends again what was uncertain.
+    # An editor sends again what was uncertain, or failed.
     Run.FINISHED: frozenset({Run.RUNNING}),
 }
 

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter import clock, db
-from newsletter.outbox import doubts, ledger, queue, rounds, settling, states, throttle, workers
+from newsletter.outbox import doubts, failures, ledger, queue, rounds, settling, states, throttle, workers
 from newsletter.outbox.models import Message, MessageState, Run
 from newsletter.outbox.replies import Fate, Reply, Verdict
 from tests.conftest import both_engines
@@ -15,9 +15,12 @@ ENDS = frozenset(MessageState) - states.OPEN
 LONG_AGO = timedelta(days=400)
 
 
-def test_an_end_is_final_but_for_doubt():
-    for state in ENDS - {MessageState.UNCERTAIN}:
+def test_an_end_is_final_but_for_doubt_and_what_nobody_has():
+    again = {MessageState.BOUNCED, MessageState.EXPIRED}
+    for state in ENDS - {MessageState.UNCERTAIN} - again:
         assert states.MESSAGE_MOVES[state] == frozenset()
+    for state in again:
+        assert states.MESSAGE_MOVES[state] == {MessageState.QUEUED}
     assert states.MESSAGE_MOVES[MessageState.UNCERTAIN] == {
         MessageState.SENT,
         MessageState.BOUNCED,
@@ -60,6 +63,7 @@ BY_ROOMS = {
     "settle a doubt as sent": lambda run, ids: doubts.settle(ids, as_=MessageState.SENT, evidence="?"),
     "settle a doubt as bounced": lambda run, ids: doubts.settle(ids, as_=MessageState.BOUNCED, evidence="?"),
     "send again": lambda run, ids: doubts.resend(ids),
+    "send what failed again": failures.resend,
 }
 
 

@@ -281,3 +281,84 @@ def _settle(number):
     values = {"state": MessageState.SENT, "settled_at": clock.now()}
     db.session.execute(update(Message).where(Message.id.in_(chosen)).values(values))
     db.session.commit()
+
+
+@pytest.fixture
+def sent(client, room):
+    """An issue that was sent, two of its mails uncertain, one refused and one given up; the ids of those four."""
+    desk.magazine()
+    issue_id = desk.issue("weekly", "sent")
+    ids = db.session.scalars(select(Message.id).order_by(Message.id).limit(4)).all()
+    ends = (
+        (MessageState.UNCERTAIN, None, "the connection broke"),
+        (MessageState.UNCERTAIN, None, "the worker ended"),
+        (MessageState.BOUNCED, 550, "550 5.7.1 <b>not today</b>"),
+        (MessageState.EXPIRED, 451, "451 come back later"),
+    )
+    for message_id, (state, code, reply) in zip(ids, ends, strict=True):
+        values = {"state": state, "last_phase": "dot", "last_code": code, "last_reply": reply, "attempts": 2}
+        db.session.execute(update(Message).where(Message.id == message_id).values(values))
+    db.session.commit()
+    return issue_id, ids
+
+
+def test_mails_are_listed_by_state_and_looked_up_by_address(client, sent):
+    issue_id, ids = sent
+    address = db.session.get_one(Message, ids[2]).address
+    db.session.rollback()
+    desk.log_in(client, Role.EDITOR)
+    page = client.get(f"/admin/issues/{issue_id}/messages?state=bounced").text
+    assert page.count("<tr>") == 2
+    assert "550 5.7.1 &lt;b&gt;not today&lt;/b&gt;" in page
+    page = client.get(f"/admin/issues/{issue_id}/messages?q={address.upper()}").text
+    assert "2 attempts. <span" in re.sub(r"\s+", " ", page)
+    assert (
+        "There is no reader of this address" in client.get(f"/admin/issues/{issue_id}/messages?q=no@one.example").text
+    )
+    assert client.get(f"/admin/issues/{issue_id}/messages?state=lost").status_code == 400
+    desk.log_in(client, Role.WRITER)
+    assert address not in client.get(f"/admin/issues/{issue_id}").text
+
+
+def test_failed_mails_are_looked_at_and_sent_again(client, sent):
+    issue_id, _ = sent
+    editor = Editor(client)
+    path = f"/admin/issues/{issue_id}/resending"
+    assert path in editor.look(issue_id)
+    review = client.get(path).text
+    assert "Send 2 mails again" in review
+    fields = dict(re.findall(r'name="(after|up_to)" value="(\d+)"', review))
+    assert client.post(path, data={"csrf": editor.token}).status_code == 422
+    answer = client.post(path, data=fields | {"csrf": editor.token})
+    assert "2 mails are queued again." in client.get(answer.location).text
+    assert stands(issue_id) == "sending"
+    assert "No mail of this issue failed." in client.get(path).text
+
+
+def test_doubts_are_settled_one_by_one_or_all_with_their_number_typed(client, sent):
+    issue_id, ids = sent
+    token, path = desk.log_in(client, Role.EDITOR), f"/admin/issues/{issue_id}/uncertain"
+    for typed, said in (
+        ({"do": "resend", "count": "3", "note": "As told"}, "Please type 2, the number of messages"),
+        ({"count": "2", "note": "As told"}, "Please choose what became of them."),
+        ({"do": "sent", "count": "2", "note": "x" * 301}, "Please use at most 300 characters."),
+    ):
+        answer = client.post(path, data={"csrf": token} | typed)
+        assert answer.status_code == 422
+        assert said in answer.text
+        assert f'value="{typed["note"]}"' in answer.text
+    answer = client.post(path, data={"csrf": token, "message": ids[0], "do": "sent", "note": "She wrote to us"})
+    assert "1 mail settled." in client.get(answer.location).text
+    (line, *_) = audit.of(f"issue {issue_id}")
+    assert line.after["evidence"] == "settled by an editor: She wrote to us"
+    db.session.rollback()
+    client.post(path, data={"csrf": token, "message": ids[2], "do": "sent"})
+    answer = client.post(path, data={"csrf": token, "do": "resend", "count": "1"})
+    assert "1 mail queued again." in client.get(answer.location).text
+    db.session.rollback()
+    found = {each: db.session.get_one(Message, each).state for each in ids}
+    assert list(found.values()) == ["sent", "queued", "bounced", "expired"]
+    desk.log_in(client, Role.EDITOR)
+    page = client.get("/admin/readers/1").text
+    assert "The Weekly" in page.split('id="mails-title"')[1]
+    assert "settled by an editor: She wrote to us" in page

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter import db, errors
 from newsletter.audience import consent, directory, proofs
+from newsletter.issues import receipts
 from newsletter.outbox import suppression
 from newsletter.privacy import blocks
 from newsletter.staff.roles import Action
@@ -65,9 +66,12 @@ def lift(reader_id: int) -> AnyResponse:
 
 
 def _reader_page(reader: directory.Listed, *, problem: str = "") -> str:
+    mails, further = receipts.of_reader(reader.subscriber.id, before=request.args.get("before", type=int))
     return render_template(
         "admin/reader.html",
         reader=reader,
+        mails=mails,
+        further_mails=further,
         proof=consent.proof(reader.subscriber.address),
         stopped=suppression.find(reader.subscriber.address),
         problem=problem,

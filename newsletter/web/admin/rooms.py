@@ -38,7 +38,20 @@ class Room:
 
 ROOMS: tuple[Room, ...] = (
     Room("Today", "desk_today.show", ("desk_today",)),
-    Room("Issues", "desk_issues.show", ("desk_issues", "desk_issue", "desk_sending", "desk_previews")),
+    Room(
+        "Issues",
+        "desk_issues.show",
+        (
+            "desk_issues",
+            "desk_issue",
+            "desk_arrivals",
+            "desk_sending",
+            "desk_messages",
+            "desk_resending",
+            "desk_uncertain",
+            "desk_previews",
+        ),
+    ),
     Room(
         "Articles",
         "desk_articles.show",

@@ -1,0 +1,110 @@
+"""A run's messages for people to look at, page by page: all, or those in one state, without walking a million."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import CTE, Select, func, literal_column, select, text
+
+from newsletter import db
+from newsletter.outbox import queue
+from newsletter.outbox.models import APART, Message, MessageState, Run, RunState
+
+PAGE = 50
+_RARE = 20_000  # so many are sorted in 30 ms; of more, a page is found by looking at its neighbours
+_SCAN = 2_000  # messages looked at for one page
+
+_ENDED_APART = (
+    MessageState.BOUNCED,
+    MessageState.EXPIRED,
+    MessageState.SKIPPED,
+    MessageState.UNCERTAIN,
+    MessageState.CANCELLED,
+)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A page of messages in the order of their recipients, and the recipient after whom the next one begins."""
+
+    messages: list[Message]
+    further: int | None
+
+
+def page(run: Run, *, state: MessageState | None = None, after: int = 0) -> Listed:
+    """Up to PAGE messages, in a state or in any, of recipients above `after`; fewer where they are far between."""
+    if state is None:
+        return _cut(_rows(run, after).limit(PAGE + 1))
+    numbers = queue.counts(run)
+    if state is MessageState.CANCELLED and run.state is RunState.CANCELLED:
+        # What never left counts as cancelled at once, and is marked in pages.
+        found = _cut_at(_wanted(run, after, [MessageState.CANCELLED, *queue.UNSENT]), run, after)
+    elif state is MessageState.SENT or numbers[state] > _RARE:
+        found = _cut_at(_wanted(run, after, [state]), run, after)
+    else:
+        ids = ids_in(run.id, [state])
+        found = _cut(_rows(run, after).where(Message.id.in_(select(ids.c.id))).limit(PAGE + 1))
+    return found
+
+
+def of_recipient(run_ids: Sequence[int], recipient_id: int) -> list[Message]:
+    """A recipient's messages of these runs, the newest run first."""
+    # Looked up run by run in the unique index; there is none by recipient alone.
+    theirs = select(Message).where(Message.run_id.in_(run_ids), Message.recipient_id == recipient_id)
+    return list(db.session.scalars(theirs.order_by(Message.run_id.desc())))
+
+
+def ids_in(run_id: int, states: Sequence[MessageState]) -> CTE:
+    """The ids of a run's messages in some states other than sent, from the partial index of each.
+
+    On PostgreSQL by themselves: with an order and a limit beside them it would walk the primary key instead.
+    """
+    literals = ", ".join(f"'{MessageState(state).value}'" for state in states)
+    ids = select(Message.id).where(Message.run_id == run_id, Message.state.in_([literal_column(literals)]))
+    if all(state in _ENDED_APART for state in states):
+        ids = ids.where(text(APART))
+    elif all(state in (MessageState.CLAIMED, MessageState.SENDING) for state in states):
+        ids = ids.where(Message.claimed_by.is_not(None))
+    return ids.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+
+
+def shown_state(message: Message, run: Run) -> str:
+    """The state as people are told it: what a cancelled run has not sent is cancelled, marked so or not yet."""
+    if run.state is RunState.CANCELLED and message.state in queue.UNSENT:
+        return MessageState.CANCELLED.value
+    return message.state.value
+
+
+def _rows(run: Run, after: int) -> Select[Message]:
+    rows = select(Message).where(Message.run_id == run.id, Message.recipient_id > after)
+    return rows.order_by(Message.recipient_id)
+
+
+def _wanted(run: Run, after: int, states: Sequence[MessageState]) -> Select[Message]:
+    """Those in the states among the next few messages."""
+    near = _near(run, after)
+    return (
+        select(Message)
+        .where(Message.id.in_(select(near.c.id)), Message.state.in_(states))
+        .order_by(Message.recipient_id)
+        .limit(PAGE + 1)
+    )
+
+
+def _near(run: Run, after: int) -> CTE:
+    near = select(Message.id, Message.recipient_id).where(Message.run_id == run.id, Message.recipient_id > after)
+    return near.order_by(Message.recipient_id).limit(_SCAN).cte("near")
+
+
+def _cut(query: Select[Message]) -> Listed:
+    found = list(db.session.scalars(query))
+    return Listed(found[:PAGE], found[PAGE - 1].recipient_id if len(found) > PAGE else None)
+
+
+def _cut_at(query: Select[Message], run: Run, after: int) -> Listed:
+    """A page out of a few messages looked at; when it is not full, the next one begins after the last of those."""
+    found = _cut(query)
+    if found.further is not None:
+        return found
+    near = _near(run, after)
+    looked_at, last = db.session.execute(select(func.count(), func.max(near.c.recipient_id)).select_from(near)).one()
+    return Listed(found.messages, last if looked_at == _SCAN else None)
