@@ -217,6 +217,12 @@ class Settings:
     login_attempts_in_total: int = _row(
         50, "logins tried for one account, or from one network, in 15 minutes; leaves room for a newsroom"
     )
+    totp_required: str = _row(
+        "none", "whose login needs a code of an app beside the password: none, publishers (and admins) or all"
+    )
+    reauthenticate: timedelta = _row(
+        timedelta(minutes=15), "before a dangerous act the editor shows again who they are, unless within this time"
+    )
     notice_expiry: timedelta = _row(timedelta(hours=24), "a notice to an editor that cannot be delivered is given up")
     relay_tests: int = _row(10, "times an hour one editor may try the mail server")
     relay_test_time: timedelta = _row(timedelta(seconds=20), "a test of the mail server is given up after this")
@@ -337,6 +343,8 @@ def _check_neighbours(values: dict[str, Any]) -> None:
     rates_of(values.get("domain_rates", ()))
     if values.get("relay_rate", 0) < 0:
         raise ConfigurationError("NEWSLETTER_RELAY_RATE must be a number of messages a second, or 0 for no limit.")
+    if values.get("totp_required", Settings.totp_required) not in ("none", "publishers", "all"):
+        raise ConfigurationError("NEWSLETTER_TOTP_REQUIRED must be none, publishers or all.")
     _check_engine(values.get("engine", Settings.engine), values["database_url"])
     for network in values.get("trusted_proxies", ()):
         try:

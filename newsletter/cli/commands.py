@@ -16,6 +16,7 @@ from newsletter.cli import (
     publication,
     relay,
     setup,
+    staff,
     suppressions,
     uncertain,
 )
@@ -26,6 +27,7 @@ for section in (
     publication,
     articles,
     audience,
+    staff,
     issues,
     composing,
     calendar,

@@ -54,7 +54,8 @@ def _tell(
     issue: Issue, key: str, subject: str, text: str, *, who_may: Action = Action.LOOK, but: int | None = None
 ) -> list[Notice]:
     path = f"/admin/issues/{issue.id}"
-    return notices.tell(key, subject=subject, text=text, path=path, issue_id=issue.id, who_may=who_may, but=but)
+    circle = notices.Circle(newsletter_id=issue.newsletter_id, who_may=who_may, but=but)
+    return notices.tell(key, subject=subject, text=text, path=path, issue_id=issue.id, circle=circle)
 
 
 def _deadline(issue: Issue) -> str:

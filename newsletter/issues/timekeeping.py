@@ -120,6 +120,7 @@ def tell_missed(occurrences: list[Occurrence]) -> None:
             f"missed:{newsletter_id}:{missed[-1].local_on}",
             subject=f"{newsletter.title} did not appear",
             text=f"Nothing ran on {dates}. At most one issue is caught up after such a time.",
+            circle=notices.Circle(newsletter_id),
         )
 
 
@@ -169,6 +170,7 @@ def _give_way(occurrence: Occurrence, newsletter: Newsletter, now: datetime) -> 
             f"busy:{newsletter.id}:{occurrence.local_on}",
             subject=f"{newsletter.title} did not appear",
             text=f"{occurrence.note} Nothing was sent for {occurrence.local_on:%d %B %Y}.",
+            circle=notices.Circle(newsletter.id),
         )
         db.session.flush()
 

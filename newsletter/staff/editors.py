@@ -2,16 +2,18 @@
 
 import email.utils
 import secrets
+from datetime import datetime
 
 import email_validator
 from sqlalchemy import select, update
 
 from newsletter import clock, db, errors, settings, signing
-from newsletter.staff import passwords, roles
+from newsletter.staff import passwords, recovery, roles, totp
 from newsletter.staff.models import Editor, EditorSession, Role, SetupLink
 from newsletter.staff.roles import Action
 
 _PURPOSE = "setup"
+_LONGEST_NAME = 100
 
 
 def add(address: str, role: Role, name: str = "") -> tuple[Editor, str]:
@@ -22,7 +24,8 @@ def add(address: str, role: Role, name: str = "") -> tuple[Editor, str]:
     canonical = canonical_address(address)
     editor = find(canonical)
     if editor is None:
-        editor = Editor(address=canonical, role=role, name=name.strip(), created_at=clock.now())
+        editor = Editor(address=canonical, role=role, created_at=clock.now())
+        rename(editor, name)
         db.session.add(editor)
     elif not editor.is_active:
         editor.is_active, editor.password_hash, editor.role = True, "", role
@@ -67,8 +70,27 @@ def set_password(token: str, password: str) -> Editor:
     return editor
 
 
-def change_role(editor: Editor, role: Role) -> None:
-    """Give an editor another role and end their sessions; raises Conflict when no admin would be left."""
+def change_password(editor_id: int, password: str, *, besides: int) -> Editor:
+    """Give an editor who is logged in another password and end their other sessions; raises BadInput.
+
+    Commits before hashing, so that nothing waits for the hash: call it first.
+    """
+    passwords.check(password, address=get(editor_id).address)
+    db.session.commit()
+    hashed = passwords.hashed(password)
+    editor = get(editor_id)
+    editor.password_hash = hashed
+    _use_up_links(editor.id)
+    end_sessions(editor.id, besides=besides)
+    db.session.flush()
+    return editor
+
+
+def change_role(editor: Editor, role: Role, *, by: int | None = None) -> None:
+    """Give an editor another role and end their sessions; raises Conflict when no admin would be left, and when it is
+    their own (`by` is the id of the editor who does it)."""
+    if editor.id == by:
+        raise errors.Conflict("Nobody changes their own role. Ask another admin.")
     if editor.role == Role.ADMIN and role != Role.ADMIN:
         _keep_an_admin(editor)
     editor.role = role
@@ -76,13 +98,34 @@ def change_role(editor: Editor, role: Role) -> None:
     db.session.flush()
 
 
-def deactivate(editor: Editor) -> None:
-    """Let an editor go: sessions and links end, what they did stays on record. Raises Conflict for the last admin."""
+def deactivate(editor: Editor, *, by: int | None = None) -> None:
+    """Let an editor go: sessions, links and codes end, what they did stays on record. Raises Conflict for the last
+    admin, and for oneself (`by` is the id of the editor who does it)."""
+    if editor.id == by:
+        raise errors.Conflict("Nobody lets themselves go. Ask another admin.")
     if editor.role == Role.ADMIN:
         _keep_an_admin(editor)
     editor.is_active = False
     _use_up_links(editor.id)
     end_sessions(editor.id)
+    # Who comes back one day comes with another phone.
+    totp.turn_off(editor.id)
+    recovery.forget(editor.id)
+    db.session.flush()
+
+
+def open_links() -> dict[int, datetime]:
+    """Until when the one-time link of each editor works that was not used yet, by the editor's id."""
+    unused = select(SetupLink).where(SetupLink.used_at.is_(None), SetupLink.expires_at > clock.now())
+    return {link.editor_id: link.expires_at for link in db.session.scalars(unused)}
+
+
+def rename(editor: Editor, name: str) -> None:
+    """Give an editor another name; raises BadInput."""
+    plain = " ".join(name.split())
+    if len(plain) > _LONGEST_NAME:
+        raise errors.BadInput(f"Please write at most {_LONGEST_NAME} characters.", field="name")
+    editor.name = plain
     db.session.flush()
 
 
@@ -129,9 +172,10 @@ def first_setup_token() -> str | None:
     return add(address, Role.ADMIN)[1]
 
 
-def end_sessions(editor_id: int) -> None:
-    """End every session of an editor; harmless twice."""
-    db.session.execute(update(EditorSession).filter_by(editor_id=editor_id, ended_at=None).values(ended_at=clock.now()))
+def end_sessions(editor_id: int, *, besides: int = 0) -> None:
+    """End every session of an editor, or all but one; harmless twice."""
+    living = update(EditorSession).filter_by(editor_id=editor_id, ended_at=None).where(EditorSession.id != besides)
+    db.session.execute(living.values(ended_at=clock.now()))
 
 
 def canonical_address(address: str) -> str:

@@ -57,10 +57,44 @@ class EditorSession(Base):
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    # When the editor last showed, by password or code, that it is them; unknown: not lately.
+    proved_at: Mapped[datetime | None]
     agent: Mapped[str] = mapped_column(default="")
     source_address: Mapped[str] = mapped_column(default="")
 
     editor: Mapped[Editor] = relationship()
+
+
+class Authenticator(Base):
+    """An editor's app that shows codes (RFC 6238); its secret is kept sealed."""
+
+    __tablename__ = "authenticator"
+
+    editor_id: Mapped[int] = mapped_column(ForeignKey("editor.id", ondelete="CASCADE"), primary_key=True)
+    sealed: Mapped[str]
+    # The step of the newest code taken: that one and older ones are not taken again.
+    last_step: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class RecoveryCode(Base):
+    """A code that stands in for the app, once; only its digest is kept."""
+
+    __tablename__ = "recovery_code"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    editor_id: Mapped[int] = mapped_column(ForeignKey("editor.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[str]
+    used_at: Mapped[datetime | None]
+
+
+class Unfollowed(Base):
+    """A newsletter of which an editor does not want to be told; of every other one they are."""
+
+    __tablename__ = "unfollowed"
+
+    editor_id: Mapped[int] = mapped_column(ForeignKey("editor.id", ondelete="CASCADE"), primary_key=True)
+    newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletter.id", ondelete="CASCADE"), primary_key=True)
 
 
 class AuditEntry(Base):

@@ -13,7 +13,7 @@ from newsletter import clock, db, errors, settings, signing
 from newsletter.mail import slots
 from newsletter.outbox import composers
 from newsletter.outbox.models import Message, Run
-from newsletter.staff import audit, editors, letters, notices, passwords, roles, sessions
+from newsletter.staff import audit, editors, entrance, letters, notices, passwords, roles, sessions
 from newsletter.staff.models import AuditEntry, EditorSession, Notice, Role, SetupLink
 from newsletter.staff.roles import Action
 from tests.conftest import both_engines
@@ -93,13 +93,13 @@ def test_any_other_characters_make_a_password_however_they_are_composed(room, pa
     editors.set_password(token, password)
     db.session.commit()
     decomposed = password.replace("ñ", "n\u0303").replace("ú", "u\u0301")
-    assert sessions.log_in("Ed@magazine.example", decomposed)
+    assert entrance.log_in("Ed@magazine.example", decomposed)
 
 
 @both_engines
 def test_a_session_is_known_by_its_cookie_until_it_is_ended(room):
     editor = _editor()
-    cookie, other = (sessions.log_in(editor.address, GOOD, source_address="192.0.2.7") for _ in range(2))
+    cookie, other = (entrance.log_in(editor.address, GOOD, source_address="192.0.2.7") for _ in range(2))
     db.session.commit()
     found = sessions.find(cookie)
     assert found.editor_id == editor.id
@@ -151,7 +151,7 @@ def test_a_new_password_a_new_role_and_leaving_end_every_session(room):
         db.session.commit()
         assert sessions.find(cookie) is None
     with pytest.raises(errors.BadInput):
-        sessions.log_in(editor.address, GOOD + " again")
+        entrance.log_in(editor.address, GOOD + " again")
 
 
 def test_the_last_admin_cannot_leave_or_step_down(room):
@@ -172,7 +172,7 @@ def test_an_unknown_address_is_answered_like_a_wrong_password_and_costs_a_hash_t
     said = set()
     for address in ("ed@magazine.example", "nobody@magazine.example", "not an address", ""):
         with pytest.raises(errors.BadInput) as caught:
-            sessions.log_in(address, "wrong")
+            entrance.log_in(address, "wrong")
         said.add(caught.value.message)
     assert len(said) == 1
     assert len(asked) == 4
@@ -191,14 +191,14 @@ def test_logins_are_limited_per_account_and_network_whether_the_account_exists_o
         for address in ("ed@magazine.example", "nobody@magazine.example"):
             for _ in range(limit):
                 with pytest.raises(errors.BadInput):
-                    sessions.log_in(address, "wrong", source_address="192.0.2.7")
+                    entrance.log_in(address, "wrong", source_address="192.0.2.7")
             with pytest.raises(errors.Refused):
-                sessions.log_in(address, GOOD, source_address="192.0.2.7")
-        assert sessions.log_in("ed@magazine.example", GOOD, source_address="198.51.100.1"), (
+                entrance.log_in(address, GOOD, source_address="192.0.2.7")
+        assert entrance.log_in("ed@magazine.example", GOOD, source_address="198.51.100.1"), (
             "the person elsewhere gets in"
         )
         time.shift(timedelta(minutes=15))
-        assert sessions.log_in("ed@magazine.example", GOOD, source_address="192.0.2.7")
+        assert entrance.log_in("ed@magazine.example", GOOD, source_address="192.0.2.7")
 
 
 @pytest.mark.parametrize("addresses", [["192.0.2.7"], ["2001:db8::1", "2001:db8::2:3", "2001:db8:0:0:9::1"]])
@@ -207,7 +207,7 @@ def test_one_network_cannot_try_many_accounts(room, monkeypatch, addresses):
     refused = 0
     for number in range(settings.current().login_attempts_in_total + 5):
         try:
-            sessions.log_in(f"x{number}@magazine.example", "x", source_address=addresses[number % len(addresses)])
+            entrance.log_in(f"x{number}@magazine.example", "x", source_address=addresses[number % len(addresses)])
         except errors.Refused:
             refused += 1
         except errors.BadInput:
@@ -219,10 +219,10 @@ def test_a_weaker_hash_is_made_anew_at_login(room, monkeypatch):
     editor = _editor()
     before = editor.password_hash
     monkeypatch.setattr(passwords, "_HASHER", argon2.PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
-    sessions.log_in(editor.address, GOOD)
+    entrance.log_in(editor.address, GOOD)
     db.session.commit()
     assert editor.password_hash != before
-    assert sessions.log_in(editor.address, GOOD)
+    assert entrance.log_in(editor.address, GOOD)
 
 
 def test_no_transaction_is_open_while_a_password_is_hashed(room, monkeypatch):
@@ -232,7 +232,7 @@ def test_no_transaction_is_open_while_a_password_is_hashed(room, monkeypatch):
     monkeypatch.setattr(
         passwords, "is_right", lambda *given: seen.append(db.session().in_transaction()) or real(*given)
     )
-    sessions.log_in(editor.address, GOOD)
+    entrance.log_in(editor.address, GOOD)
     db.session.commit()
     hash_real = passwords.hashed
     monkeypatch.setattr(

@@ -12,7 +12,7 @@ from tests.web import desk
 from tests.web.test_admin_access import LEAST
 
 # Reached before login, or no pages of their own.
-BESIDE = {"access", "answers", "rooms", "wording", "pictures", "login", "setup"}
+BESIDE = {"access", "answers", "rooms", "wording", "pictures", "login", "proving", "setup"}
 
 
 def _all(rooms: tuple[Room, ...] = ROOMS) -> list[Room]:

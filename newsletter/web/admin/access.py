@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter import errors, settings
-from newsletter.staff import roles, sessions
+from newsletter.staff import roles, sessions, totp
 from newsletter.staff.models import Role
 from newsletter.staff.roles import Action
 from newsletter.web.admin import forgery
@@ -31,6 +32,10 @@ class Visitor:
     address: str
     name: str
     role: Role
+    is_proved: bool
+    """Whether they have shown lately that it is still them, as dangerous acts want."""
+    owes_codes: bool
+    """Whether their role needs two-step login and they have not set it up: nothing else is open to them."""
 
     def may(self, action: str) -> bool:
         """Whether their role allows this action."""
@@ -51,6 +56,25 @@ def open_to_all(view: View) -> View:
     """Mark a view that is reached before login."""
     view.needs = None  # type: ignore[attr-defined]
     return view
+
+
+def before_codes(view: View) -> View:
+    """Mark a view that stays open to who has yet to set up two-step login."""
+    view.before_codes = True  # type: ignore[attr-defined]
+    return view
+
+
+def after_proof(asks: Callable[[], bool] = lambda: True) -> Callable[[View], View]:
+    """Mark a view that does something dangerous: its visitor shows first that it is still them, where `asks` says so.
+
+    What a form held is kept meanwhile, but for files and passwords: see proving.
+    """
+
+    def mark(view: View) -> View:
+        view.asks_for_proof = asks  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 def visitor() -> Visitor:
@@ -78,6 +102,13 @@ def take_cookie(response: AnyResponse) -> None:
     response.delete_cookie(cookie_name(), httponly=True, samesite="Lax", secure=settings.current().is_secure, path="/")
 
 
+def place_on_desk(wanted: str) -> str:
+    """A place on the desk somebody wants to come back to, or Today: never another site, however it is spelled."""
+    parts = urlsplit(wanted)
+    is_ours = not parts.scheme and not parts.netloc and (parts.path + "/").startswith("/admin/") and "\\" not in wanted
+    return wanted if is_ours and wanted.isprintable() else url_for("desk_today.show")
+
+
 def is_desk() -> bool:
     """Whether this request is for a page of the desk."""
     return request.url_rule is not None and (request.url_rule.rule + "/").startswith("/admin/")
@@ -102,6 +133,8 @@ def guard() -> AnyResponse | None:
         forgery.check(g.visitor.session_id)
     if not g.visitor.may(view.needs):
         raise errors.Refused(f"You are {_ROLES[g.visitor.role]} here, and this needs {_who_may(view.needs)}.")
+    if g.visitor.owes_codes and not hasattr(view, "before_codes"):
+        return redirect(url_for("desk_two_step.show"), code=303)
     return None
 
 
@@ -129,7 +162,15 @@ def _recognise() -> Visitor | None:
     if session is None:
         return None
     editor = session.editor
-    found = Visitor(session.id, editor.id, editor.address, editor.name or editor.address, editor.role)
+    found = Visitor(
+        session_id=session.id,
+        editor_id=editor.id,
+        address=editor.address,
+        name=editor.name or editor.address,
+        role=editor.role,
+        is_proved=sessions.is_proved(session),
+        owes_codes=totp.is_required(editor.role) and not totp.is_on(editor.id),
+    )
     sessions.touch(session)
     return found
 

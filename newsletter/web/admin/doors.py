@@ -4,6 +4,7 @@ from flask import Blueprint
 
 from newsletter.web.admin import (
     access,
+    account,
     answers,
     arrivals,
     articles,
@@ -22,6 +23,7 @@ from newsletter.web.admin import (
     newsletters,
     pictures,
     previews,
+    proving,
     readers,
     resending,
     rooms,
@@ -31,12 +33,15 @@ from newsletter.web.admin import (
     suppressions,
     texts,
     today,
+    two_step,
     uncertain,
     wording,
 )
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
+    # These two let a request through, in this order.
     access.blueprint,
+    proving.blueprint,
     answers.blueprint,
     rooms.blueprint,
     wording.blueprint,
@@ -65,5 +70,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     box.blueprint,
     figures.blueprint,
     editors.blueprint,
+    account.blueprint,
+    two_step.blueprint,
     audit.blueprint,
 )

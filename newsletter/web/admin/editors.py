@@ -1,10 +1,10 @@
-"""The people who work here: invited by link, given a role, let go; and one's own sessions."""
+"""The people who work here: invited by link, given a role, helped when a phone is lost, let go."""
 
 from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import db, errors, settings
-from newsletter.staff import audit, editors
+from newsletter.staff import audit, editors, entrance, totp
 from newsletter.staff.models import Editor, Role
 from newsletter.staff.roles import Action
 from newsletter.web import security
@@ -22,6 +22,7 @@ def show() -> Response:
 
 @blueprint.post("")
 @access.needs(Action.STAFF)
+@access.after_proof()
 @security.private
 def invite() -> Response:
     """Add an editor and show their one-time link, this once."""
@@ -38,6 +39,7 @@ def invite() -> Response:
 
 @blueprint.post("/<int:editor_id>/link")
 @access.needs(Action.STAFF)
+@access.after_proof()
 @security.private
 def renew_link(editor_id: int) -> Response:
     """A new one-time link: older ones stop working."""
@@ -48,12 +50,13 @@ def renew_link(editor_id: int) -> Response:
 
 @blueprint.post("/<int:editor_id>/role")
 @access.needs(Action.STAFF)
+@access.after_proof()
 def change_role(editor_id: int) -> Response:
     """Give an editor another role; their sessions end."""
     editor = editors.get(editor_id)
     before = editor.role.value
     try:
-        editors.change_role(editor, _role())
+        editors.change_role(editor, _role(), by=access.visitor().editor_id)
     except (errors.BadInput, errors.Conflict) as error:
         db.session.rollback()
         return _page(error.message, status=409)
@@ -64,17 +67,36 @@ def change_role(editor_id: int) -> Response:
 
 @blueprint.post("/<int:editor_id>/departure")
 @access.needs(Action.STAFF)
+@access.after_proof()
 def let_go(editor_id: int) -> Response:
     """End an editor's access at once."""
     editor = editors.get(editor_id)
     try:
-        editors.deactivate(editor)
+        editors.deactivate(editor, by=access.visitor().editor_id)
     except errors.Conflict as error:
         db.session.rollback()
         return _page(error.message, status=409)
     address = editor.address
     _note("editor let go", editor, before={"active": True}, after={"active": False})
     return answers.see_other(url_for(".show"), told=f"{address} cannot log in any more.")
+
+
+@blueprint.post("/<int:editor_id>/two-step/reset")
+@access.needs(Action.STAFF)
+@access.after_proof()
+def reset_codes(editor_id: int) -> Response:
+    """Take a colleague's two-step login away, as when a phone is lost; they are told."""
+    editor, visitor = editors.get(editor_id), access.visitor()
+    try:
+        entrance.reset_codes(editor, by=visitor.address)
+    except errors.Conflict as error:
+        db.session.rollback()
+        return _page(error.message, status=409)
+    address = editor.address
+    _note("editor's two-step login reset", editor, before={"on": True}, after={"on": False})
+    return answers.see_other(
+        url_for(".show"), told=f"{address} logs in with the password alone until it is set up again."
+    )
 
 
 def _note(
@@ -103,6 +125,8 @@ def _page(problem: str = "", *, status: int = 200, link: str = "", invited: str 
         page = render_template(
             "admin/editors.html",
             editors=editors.all(),
+            with_codes=totp.who_has(),
+            links=editors.open_links(),
             roles=list(Role),
             lifetime=settings.current().setup_lifetime,
             link=link,

@@ -43,6 +43,7 @@ def show_one(reader_id: int) -> str:
 
 @blueprint.post("/<int:reader_id>/suppression")
 @access.needs(Action.PLAN)
+@access.after_proof()
 def lift(reader_id: int) -> AnyResponse:
     """Allow mail to a reader's address again, for a reason that is kept."""
     reader, visitor = directory.get(reader_id), access.visitor()

@@ -103,6 +103,12 @@ ROOMS: tuple[Room, ...] = (
                 about="What you paste into the magazine’s own pages.",
             ),
             Room(
+                "Your account",
+                "desk_account.show",
+                ("desk_account", "desk_two_step"),
+                about="Your name, password, two-step login, sessions, and what you are told about.",
+            ),
+            Room(
                 "Editors",
                 "desk_editors.show",
                 ("desk_editors",),

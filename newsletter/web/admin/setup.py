@@ -4,7 +4,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.wrappers import Response
 
 from newsletter import db, errors, settings
-from newsletter.staff import audit, editors, sessions
+from newsletter.staff import audit, editors, sessions, totp
 from newsletter.web import security
 from newsletter.web.admin import access, forgery
 
@@ -33,8 +33,12 @@ def set_password(token: str) -> Response:
     except errors.BadToken:
         db.session.rollback()
         return _page(token)
-    cookie = sessions.start(editor, agent=request.user_agent.string, source_address=request.remote_addr or "")
     audit.record(editor.address, "password_set", f"editor {editor.id}", editor_id=editor.id)
+    if totp.is_on(editor.id):
+        # The link stands for the password alone: the code is still asked for.
+        db.session.commit()
+        return redirect(url_for("desk_login.show"), code=303)
+    cookie = sessions.start(editor, agent=request.user_agent.string, source_address=request.remote_addr or "")
     db.session.commit()
     response = redirect(url_for("desk_today.show"), code=303)
     access.give_cookie(response, cookie)

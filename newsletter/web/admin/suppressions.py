@@ -51,6 +51,7 @@ def show_one(suppression_id: int) -> Response:
 
 @blueprint.post("/<int:suppression_id>/lifting")
 @access.needs(Action.PLAN)
+@access.after_proof()
 def lift(suppression_id: int) -> Response:
     """Allow mail to the address again, for a reason that is kept."""
     visitor = access.visitor()

@@ -16,6 +16,11 @@ from newsletter.web.admin import access, answers
 blueprint = Blueprint("desk_texts", __name__, url_prefix="/admin/texts")
 
 
+def _asks_readers() -> bool:
+    """Whether the way chosen can stop readers' mail: the others never do."""
+    return request.form.get("way") == LegalWay.ASKED
+
+
 @blueprint.get("")
 @access.needs(Action.LOOK)
 def show() -> Response:
@@ -25,6 +30,7 @@ def show() -> Response:
 
 @blueprint.post("")
 @access.needs(Action.PLAN)
+@access.after_proof(_asks_readers)
 def publish() -> Response:
     """Publish the next version of one of the texts."""
     try:
