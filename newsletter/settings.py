@@ -135,6 +135,13 @@ class Settings:
     read_next_size: int = _row(3, "items under What to read next")
     issue_minimum: int = _row(1, "stories an issue needs, else it is held and an editor told")
     issue_expiry: timedelta = _row(timedelta(hours=24), "a deferred message of an issue is given up after this")
+    figures_rest: timedelta = _row(
+        timedelta(seconds=5),
+        "after its readers are counted, a changed issue is counted again after this, or five times what that took",
+    )
+    figures_lifetime: timedelta = _row(
+        timedelta(hours=1), "figures of an open issue older than this are counted again, though nothing changed"
+    )
     planning_page: int = _row(20_000, "most readers planned in one transaction")
     page_time: timedelta = _row(
         timedelta(seconds=0.12), "a page of planning or sweeping is sized to hold SQLite's write lock this long"
@@ -236,6 +243,7 @@ class Settings:
     issue_jobs: int = _row(
         2, "issues composed, planned or released by one process at the same time; more only share its core"
     )
+    check_jobs: int = _row(2, "issues counted or checked by one process at the same time, apart from those that leave")
     job_tries: int = _row(5, "tries after which a job that fails is left to the next tick")
     job_retry_first: timedelta = _row(timedelta(seconds=1), "wait after a job failed first; doubles each time")
     job_retry_most: timedelta = _row(timedelta(minutes=2), "longest wait between two tries of a job")

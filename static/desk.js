@@ -1,4 +1,4 @@
-// What the desk adds where script runs: live numbers, late figures, unsaved words kept. Every page works without it.
+// What the desk adds where script runs: live numbers, unsaved words kept. Every page works without it.
 "use strict";
 
 const EVERY = 2000;
@@ -16,7 +16,10 @@ async function fetchInto(place, address) {
   const text = await answer.text();
   if (place.dataset.shown !== text) {
     place.dataset.shown = text;
+    // What was folded out stays so.
+    const open = [...place.querySelectorAll("details")].map((details) => details.open);
     place.innerHTML = text;
+    place.querySelectorAll("details").forEach((details, number) => (details.open = open[number] ?? details.open));
   }
   return true;
 }
@@ -34,19 +37,10 @@ for (const place of document.querySelectorAll("[data-live]")) {
       }
       if (before !== undefined && state() !== before) return location.reload();
     }
-    setTimeout(again, EVERY);
+    // What says of itself that it is as it stays for now is asked for less often.
+    setTimeout(again, place.querySelector("[data-settled]") ? 4 * EVERY : EVERY);
   };
   setTimeout(again, EVERY);
-}
-
-for (const place of document.querySelectorAll("[data-load]")) {
-  const link = place.querySelector("a");
-  if (!link) continue;
-  const label = link.textContent;
-  link.textContent = "Counting the readers …";
-  fetchInto(place, place.dataset.load).catch(() => false).then((done) => {
-    if (!done) link.textContent = label;
-  });
 }
 
 // Words typed and not yet saved survive a press on another button of the page, and a login in between.

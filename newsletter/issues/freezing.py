@@ -101,6 +101,11 @@ def content(issue: Issue) -> Content:
     return _thawed(issue.frozen) if issue.frozen is not None else _present(issue)
 
 
+def hash_of(issue: Issue, content: Content) -> str:
+    """The SHA-256 of what an issue says: the one its approval is bound to."""
+    return issue.frozen_hash if issue.frozen is not None else _digest(dataclasses.asdict(content))
+
+
 def _present(issue: Issue) -> Content:
     newsletter = issue.newsletter
     carried = candidates.carried_before(issue)

@@ -95,12 +95,27 @@ def judge(matcher: Matcher, readers: FromClause) -> Judgement:
     chosen: dict[str, Selection] = {}
     counts, left_out = dict[str, int](), Counter[str]()
     for signature, sign, count in signs:
-        found = None if sign.reason else _selection(matcher, sign, brought)
+        found = None if sign.reason else select_for(matcher, _profile(matcher, sign, brought))
         if found and found.sections:
             chosen[signature], counts[signature] = found, count
         else:
             left_out[sign.reason or NOTHING_NEW] += count
     return Judgement(chosen, counts, left_out)
+
+
+def profile(matcher: Matcher, signature: str) -> Profile:
+    """What decides the digest of the readers of a signature."""
+    sign = _Sign.read(signature, matcher.newsletter_id)
+    return _profile(matcher, sign, received.brought(sign.edition_ids))
+
+
+def select_for(matcher: Matcher, profile: Profile) -> Selection:
+    """The digest of a profile."""
+    if profile not in matcher._selections:
+        matcher._selections[profile] = selection.select(
+            matcher.pool, profile, matcher.sizes, may_repeat=matcher.may_repeat
+        )
+    return matcher._selections[profile]
 
 
 @dataclass(frozen=True)
@@ -119,18 +134,13 @@ class _Sign:
         return _Sign(*readership.taken(topics, newsletter_id), reason, edition_ids)
 
 
-def _selection(matcher: Matcher, sign: _Sign, brought: Mapping[int, Brought]) -> Selection:
-    profile = Profile(
+def _profile(matcher: Matcher, sign: _Sign, brought: Mapping[int, Brought]) -> Profile:
+    return Profile(
         sign.topic_ids,
         sign.taken_ids,
         matcher.offered_ids.intersection(_all(brought[each].had_ids for each in sign.edition_ids)),
         matcher.offered_ids.intersection(_all(brought[each].shown_ids for each in sign.edition_ids)),
     )
-    if profile not in matcher._selections:
-        matcher._selections[profile] = selection.select(
-            matcher.pool, profile, matcher.sizes, may_repeat=matcher.may_repeat
-        )
-    return matcher._selections[profile]
 
 
 def _all(sets: Iterable[frozenset[int]]) -> frozenset[int]:

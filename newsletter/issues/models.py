@@ -148,6 +148,24 @@ class IssueApproval(Base):
     at: Mapped[datetime] = mapped_column("approved_at")
 
 
+class Impact(Base):
+    """What sending an open issue would do, as counted last."""
+
+    __tablename__ = "impact"
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True)
+    # The version of the issue it was counted for, and what the issue said then.
+    version: Mapped[int] = mapped_column(default=0)
+    content_hash: Mapped[str] = mapped_column(default="")
+    # figuring.Figures as a value; none before the first counting.
+    figures: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    counted_at: Mapped[datetime | None]
+    # Before this it is not counted again by itself: an issue that is being edited changes every few seconds.
+    rests_until: Mapped[datetime | None]
+    # An editor wants it counted anew; forgotten once it is.
+    asked_at: Mapped[datetime | None]
+
+
 class Edition(Base):
     """The articles shared by all readers of an issue who get exactly the same, rendered once at release."""
 

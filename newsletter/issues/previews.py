@@ -14,21 +14,21 @@ TOKEN = "preview"  # noqa: S105 - opens nothing
 ADDRESS = "reader@magazine.example"
 
 
-def render(issue: Issue, topic_ids: Collection[int] | None = None) -> Rendered:
-    """The mail of a new reader of these topics, by default of all; for an approved issue from its frozen content.
+def render(issue: Issue, topic_ids: Collection[int] | None = None, profile: Profile | None = None) -> Rendered:
+    """The mail of a profile, or of a new reader of these topics, by default of all; of an approved issue as frozen.
 
     It renders: call it in a read-only request, never while the database waits for a writer.
     """
     content = freezing.content(issue)
     dated_at = issue.send_at or clock.now()
-    mail = editions.render(content, choose(content, topic_ids), dated_at=dated_at)
+    mail = editions.render(content, choose(content, topic_ids, profile), dated_at=dated_at)
     return mail.for_reader(token=TOKEN, address=ADDRESS)
 
 
-def choose(content: Content, topic_ids: Collection[int] | None = None) -> Selection:
+def choose(content: Content, topic_ids: Collection[int] | None = None, profile: Profile | None = None) -> Selection:
     """What such a reader's digest brings."""
     pool = matching.pool(content)
     taken = frozenset(pool.section_ids if topic_ids is None else topic_ids)
     present = settings.current()
     sizes = selection.Sizes(present.section_size, present.mail_size, present.read_next_size)
-    return selection.select(pool, Profile(taken, taken), sizes)
+    return selection.select(pool, profile or Profile(taken, taken), sizes)

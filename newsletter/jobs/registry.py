@@ -21,7 +21,8 @@ class Queue:
 
 ISSUES = Queue("issues", lambda: settings.current().issue_jobs)
 FEEDS = Queue("feeds", lambda: settings.current().feed_connections)
-QUEUES = (ISSUES, FEEDS)
+CHECKS = Queue("checks", lambda: settings.current().check_jobs)
+QUEUES = (ISSUES, FEEDS, CHECKS)
 
 
 @dataclass(frozen=True)

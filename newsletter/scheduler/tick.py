@@ -13,7 +13,7 @@ import structlog
 
 from newsletter import clock, db, errors, jobs
 from newsletter.articles import feeds, pictures
-from newsletter.issues import occurrences, planning, timekeeping
+from newsletter.issues import counting, occurrences, planning, timekeeping
 from newsletter.scheduler import sweep, work
 
 log = structlog.get_logger()
@@ -57,6 +57,7 @@ def run() -> Report:
     _issues(report)
     _poll_feeds(report)
     tidy(report)
+    _check_issues(report)
     return report
 
 
@@ -69,6 +70,8 @@ def defer_issues(report: Report) -> None:
         _defer(report, "release", issue_id=issue_id)
     for issue_id in _read(report, timekeeping.soon):
         _defer(report, "plan", issue_id=issue_id)
+    for issue_id in _read(report, counting.due):
+        _defer(report, counting.JOB, issue_id=issue_id)
 
 
 def defer_feeds(report: Report) -> None:
@@ -106,6 +109,13 @@ def _poll_feeds(report: Report) -> None:
         report.take(work.poll(_read(report, feeds.due)))
     with _step(report, "pictures"):
         report.pictures += pictures.fetch_missing()
+
+
+def _check_issues(report: Report) -> None:
+    """Last, as nobody's mail waits for it: the figures of open issues."""
+    for issue_id in _read(report, counting.due):
+        with _step(report, counting.JOB, issue_id=issue_id):
+            counting.count(issue_id)
 
 
 class _step:  # noqa: N801 - reads as the statement it is

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 
 from newsletter import clock, db, errors, jobs, milestones, settings
 from newsletter.articles import feeds, pictures, polling
-from newsletter.issues import occurrences, planning, timekeeping
+from newsletter.issues import counting, occurrences, planning, timekeeping
 from newsletter.issues.models import Occurrence
 from newsletter.jobs import registry
 
@@ -38,6 +38,7 @@ def register() -> None:
     registry.register("compose", _compose_and_go_on, registry.ISSUES)
     registry.register("plan", planning.plan, registry.ISSUES)
     registry.register("release", release, registry.ISSUES)
+    registry.register(counting.JOB, counting.count, registry.CHECKS)
     registry.register("fetch_feed", _fetch_feed, registry.FEEDS)
     registry.register("fetch_pictures", pictures.fetch_missing, registry.FEEDS)
 

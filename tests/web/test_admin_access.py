@@ -48,6 +48,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/newsletters/<slug>/issues"): Role.WRITER,
     ("GET", "/admin/issues/<int:issue_id>"): Role.WRITER,
     ("GET", "/admin/issues/<int:issue_id>/figures"): Role.WRITER,
+    ("POST", "/admin/issues/<int:issue_id>/figures"): Role.WRITER,
     ("GET", "/admin/issues/<int:issue_id>/progress"): Role.WRITER,
     ("GET", "/admin/issues/<int:issue_id>/preview"): Role.WRITER,
     ("GET", "/admin/issues/<int:issue_id>/preview/mail"): Role.WRITER,

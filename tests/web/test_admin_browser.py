@@ -58,7 +58,6 @@ def test_every_page_is_accessible_fits_and_is_light(browser, address, client, sc
         "/admin",
         "/admin/issues",
         "/admin/issues/5",
-        "/admin/issues/5?figures=yes",
         "/admin/issues/4",
         "/admin/issues/3",
         "/admin/issues/2",

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from newsletter import clock, db, signing
 from newsletter.articles.models import Article
-from newsletter.issues import composing, lifecycle, planning
+from newsletter.issues import composing, counting, lifecycle, planning
 from newsletter.issues.models import Issue, IssueState
 from newsletter.outbox import queue
 from newsletter.publication import newsletters
@@ -187,7 +187,9 @@ def test_it_is_scheduled_on_the_clock_of_its_zone(client, csrf):
 
 def test_send_now_asks_first_plans_nothing_itself_and_shows_progress(client, csrf):
     issue_id = desk.issue("weekly", "approved")
-    review = client.get(f"/admin/issues/{issue_id}/release?figures=yes").text
+    assert "Send to its readers now" in client.get(f"/admin/issues/{issue_id}/release").text
+    counting.count(issue_id)
+    review = client.get(f"/admin/issues/{issue_id}/release").text
     assert "Send to 10 readers now" in review
     assert "in 60 seconds; until then it can be undone" in review
     _post(client, csrf, f"/admin/issues/{issue_id}/release", version=_version(issue_id))

@@ -7,7 +7,7 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import clock, db, errors
-from newsletter.issues import agenda, arrivals, composing, dates, deciding, editing, lifecycle, watching
+from newsletter.issues import agenda, arrivals, counting, dates, deciding, editing, lifecycle, watching
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
@@ -29,8 +29,18 @@ def show(issue_id: int) -> Response:
 @blueprint.get("/figures")
 @access.needs(Action.LOOK)
 def figures(issue_id: int) -> str:
-    """Who would get it, as a fragment: counting many readers takes a moment, and the page does not wait for it."""
-    return render_template("admin/_figures.html", figures=composing.figures(agenda.get(issue_id)))
+    """Who would get it, as a fragment that the page fetches anew."""
+    issue = agenda.get(issue_id)
+    return render_template("admin/_figures.html", issue=issue, counted=counting.of(issue))
+
+
+@blueprint.post("/figures")
+@access.needs(Action.EDIT)
+def count(issue_id: int) -> Response:
+    """Have the readers counted anew; a job does it, and the page shows it when it is done."""
+    counting.ask(agenda.get(issue_id))
+    db.session.commit()
+    return answers.see_other(url_for(".show", issue_id=issue_id, _anchor="readers"))
 
 
 @blueprint.get("/progress")
@@ -115,7 +125,7 @@ def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.
             seconds_left=_seconds_left(issue),
             now=clock.now(),
             is_due=_is_due(issue),
-            figures=composing.figures(issue) if _wants_figures(issue) else None,
+            counted=counting.of(issue),
             status=found,
             pace=pace,
             arrivals=arrivals.waiting(issue) if issue.state in lifecycle.OPEN else [],
@@ -144,10 +154,6 @@ def _seconds_left(issue: Issue) -> int | None:
     if issue.send_at is None or not deciding.goes_within_undo(issue):
         return None
     return max(0, round((issue.send_at - clock.now()).total_seconds()))
-
-
-def _wants_figures(issue: Issue) -> bool:
-    return request.args.get("figures") == "yes" and issue.state is not IssueState.RELEASED
 
 
 def _words() -> editing.Words:

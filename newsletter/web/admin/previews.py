@@ -2,7 +2,9 @@
 
 from flask import Blueprint, Response, render_template, request
 
-from newsletter.issues import agenda, lifecycle, previews
+from newsletter.issues import agenda, counting, figuring, lifecycle, previews
+from newsletter.issues.models import Issue
+from newsletter.issues.selection import Profile
 from newsletter.mail.templates import Rendered
 from newsletter.staff.roles import Action
 from newsletter.web import security
@@ -24,6 +26,7 @@ def show(issue_id: int) -> str:
         form=form if form in ("mail", "phone", "text") else "mail",
         topics=issue.newsletter.topics,
         chosen=_topic_ids(),
+        edition=request.args.get("edition", ""),
         rendered=_rendered(issue_id),
     )
 
@@ -36,7 +39,14 @@ def mail(issue_id: int) -> Response:
 
 
 def _rendered(issue_id: int) -> Rendered:
-    return previews.render(agenda.get(issue_id), _topic_ids() or None)
+    issue = agenda.get(issue_id)
+    return previews.render(issue, _topic_ids() or None, _profile(issue))
+
+
+def _profile(issue: Issue) -> Profile | None:
+    """That of the edition that was asked for by its name."""
+    sample = counting.of(issue).figures.get(request.args.get("edition", ""))
+    return figuring.profile_of(sample["profile"]) if isinstance(sample, dict) and "profile" in sample else None
 
 
 def _topic_ids() -> frozenset[int]:

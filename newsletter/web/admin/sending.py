@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import clock, db, errors, jobs, settings
-from newsletter.issues import agenda, calendar, composing, deciding, lifecycle, rescheduling
+from newsletter.issues import agenda, calendar, counting, deciding, lifecycle, rescheduling
 from newsletter.issues.deciding import Then
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff.roles import Action
@@ -88,8 +88,7 @@ def review(issue_id: int) -> str:
         issue=issue,
         state=lifecycle.shown_state(issue),
         undo=settings.current().send_undo,
-        # Counting many readers takes a moment: the page does not wait for it.
-        figures=composing.figures(issue) if request.args.get("figures") == "yes" else None,
+        counted=counting.of(issue),
     )
 
 

@@ -14,6 +14,14 @@ from newsletter.publication.models import Topic
 blueprint = Blueprint("desk_wording", __name__)
 LOCALE = "en_US"
 
+_LEFT_OUT = {
+    "nothing_new": "Nothing new for them",
+    "paused": "Pausing",
+    "suppressed": "Must not be written to",
+    "unconfirmed": "Not confirmed yet",
+    "new_terms_not_agreed": "New terms not agreed to",
+}
+
 
 @blueprint.app_template_filter("desk_when")
 def when(at: datetime, zone: str, *, named: bool = True) -> str:
@@ -77,6 +85,18 @@ def number(value: float) -> str:
 def count(value: int, one: str, many: str) -> str:
     """1 story; 3,952 stories."""
     return f"{number(value)} {one if value == 1 else many}"
+
+
+@blueprint.app_template_filter("desk_kilobytes")
+def kilobytes(size: int) -> str:
+    """48 KB, as the limit of 102 KB is counted: a thousand bytes each."""
+    return f"{number(max(1, round(size / 1000)))} KB"
+
+
+@blueprint.app_template_filter("desk_left_out")
+def left_out(reason: str) -> str:
+    """Why readers get no mail, as a heading."""
+    return _LEFT_OUT.get(reason, reason.replace("_", " ").capitalize())
 
 
 @blueprint.app_template_filter("desk_stamp")
