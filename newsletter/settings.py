@@ -179,6 +179,10 @@ class Settings:
     worker_heartbeat: timedelta = _row(timedelta(seconds=5), "how often a worker says it is alive")
     worker_silence: timedelta = _row(timedelta(seconds=30), "a worker silent this long is dead for good")
     outbox_poll: timedelta = _row(timedelta(milliseconds=50), "how often an idle worker looks for new messages")
+    bounce_line: float = _row(0.02, "share of an issue's mails refused for good above which Today says so")
+    alarm_after: timedelta = _row(
+        timedelta(minutes=2), "an issue or a mail that should have left so long ago makes Today ask what runs"
+    )
     breaker_share: float = _row(0.05, "share of hard failures that pauses an issue")
     breaker_sample: int = _row(500, "messages the share is judged on")
     relay_rest: timedelta = _row(

@@ -1,13 +1,15 @@
 """What lies before the editors: what goes out next, what waits for them, what is on its way, and the list of it all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from newsletter import clock, db, errors
+from newsletter.articles.models import Article
 from newsletter.issues import composing, dates, lifecycle, runs
-from newsletter.issues.models import Issue, IssueState
+from newsletter.issues.models import Issue, IssueArticle, IssueState
 from newsletter.outbox.models import Run, RunState
 from newsletter.publication import newsletters
 from newsletter.publication.models import Approval, Newsletter
@@ -48,6 +50,22 @@ def waiting() -> list[Issue]:
         select(Issue).where(Issue.state.in_(lifecycle.READY), Issue.held_reason != "").order_by(Issue.id)
     )
     return [*(each for each in open_drafts if needs_approval(each) or each.held_reason), *held]
+
+
+def story_counts(issues: Sequence[Issue]) -> dict[int, int]:
+    """How many stories each of these issues brings, without reading them."""
+    counted = (
+        select(IssueArticle.issue_id, func.count())
+        .join(Article, Article.id == IssueArticle.article_id)
+        .where(
+            IssueArticle.issue_id.in_([issue.id for issue in issues]),
+            IssueArticle.dropped_at.is_(None),
+            Article.withdrawn_at.is_(None),
+        )
+        .group_by(IssueArticle.issue_id)
+    )
+    found = {issue_id: int(number) for issue_id, number in db.session.execute(counted)}
+    return {issue.id: found.get(issue.id, 0) for issue in issues}
 
 
 def needs_approval(issue: Issue) -> bool:

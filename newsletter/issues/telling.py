@@ -50,6 +50,14 @@ def held(issue: Issue, reason: str) -> None:
     _tell(issue, f"held:{issue.id}:{_key(issue)}", f"{_name(issue)} is held", reason)
 
 
+def says_what_today_shows(notice: Notice) -> bool:
+    """Whether Today tells the same by itself, and as it is now: that an issue waits for an approval."""
+    return notice.key.startswith(_WAITING)
+
+
+_WAITING = ("opened:", "deadline:", "second:")
+
+
 def _tell(
     issue: Issue, key: str, subject: str, text: str, *, who_may: Action = Action.LOOK, but: int | None = None
 ) -> list[Notice]:

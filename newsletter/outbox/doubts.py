@@ -35,7 +35,7 @@ def page(run_id: int, *, after: int = 0) -> list[Message]:
 def by_run() -> dict[int, int]:
     """How many messages of each run are uncertain, of the runs that have any."""
     rows = select(Message.run_id, func.count()).where(_IS_UNCERTAIN).group_by(Message.run_id)
-    return dict(db.session.execute(rows).tuples().all())
+    return {run_id: int(number) for run_id, number in db.session.execute(rows)}
 
 
 def count(*, run_id: int | None = None) -> int:

@@ -216,6 +216,16 @@ def next_try(run: Run) -> datetime | None:
     )
 
 
+def is_waiting_since(at: datetime) -> bool:
+    """Whether a running run has a message that was due at that instant and that no worker has taken."""
+    return db.session.execute(_WAITING, {"limit_at": at}).first() is not None
+
+
+def counted_up_to(run: Run, state: MessageState, most: int) -> int:
+    """How many messages of a run ended in a state other than sent, counted no further than `most`."""
+    return int(db.session.execute(_SOME, {"run": run.id, "state": state.value, "most": most}).scalar_one())
+
+
 def counts(run: Run) -> dict[str, int]:
     """How many messages of a run are in each state, every state named, as of one instant."""
     return counts_by_run([run.id])[run.id]
@@ -396,4 +406,18 @@ _COUNTED = sql.statement("""
     SELECT id, 'planned', planned FROM run WHERE id IN :ids AND NOT is_stream
     UNION ALL
     SELECT id, 'stopped', 1 FROM run WHERE id IN :ids AND state = 'cancelled'
+""")
+
+# A run between itself and itself: see ledger.
+_WAITING = sql.statement("""
+    SELECT id FROM run WHERE state = 'running'
+       AND EXISTS (SELECT 1 FROM message WHERE run_id >= run.id AND run_id <= run.id
+                   AND state = 'queued' AND due_at <= :limit_at)
+     LIMIT 1
+""")
+
+_SOME = sql.statement("""
+    SELECT count(*) FROM (
+        SELECT 1 FROM message WHERE run_id = :run AND state = :state
+           AND state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled') LIMIT :most) AS counted
 """)

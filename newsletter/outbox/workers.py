@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from newsletter import clock, settings
 from newsletter.outbox import sql
@@ -30,6 +30,13 @@ def heartbeat(connection: Connection, worker_id: int) -> None:
     beat = update(Worker).where(Worker.id == worker_id, Worker.ended_at.is_(None))
     if connection.execute(beat.values(heartbeat_at=sql.database_now(connection))).rowcount == 0:
         raise WorkerDead
+
+
+def is_any_alive(connection: Connection) -> bool:
+    """Whether a worker has been heard of lately."""
+    since = sql.database_time(connection) - settings.current().worker_silence
+    alive = select(Worker.id).where(Worker.ended_at.is_(None), Worker.heartbeat_at >= since)
+    return connection.execute(alive.limit(1)).first() is not None
 
 
 def end(connection: Connection, worker_id: int) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from newsletter import clock, db
 from newsletter.issues import composing, lifecycle, progress
 from newsletter.issues.models import Issue
+from newsletter.outbox import workers
 from newsletter.outbox.models import Message, MessageState, Run
 from newsletter.publication import newsletters
 from newsletter.publication.models import Approval
@@ -107,7 +108,8 @@ def test_thursdays_daily_is_shown_approved_undone_approved_again_and_goes_at_sev
     editor = Editor(client)
     today = client.get("/admin").text
     assert "Thursday 26 November 07:00 (Europe/Berlin)" in today
-    assert "The Daily, issue 1, waits for approval" in today
+    assert "Needs an approval, due Thursday 26 November 06:30, in 14 hours." in today
+    assert "2 stories" in today
     page = editor.look(issue_id)
     assert "Approval is due Thursday 26 November 06:30, in 14 hours; unapproved it is held." in page
     assert "admin@magazine.example, publisher@magazine.example may approve it as well" in page
@@ -338,6 +340,7 @@ def test_failed_mails_are_looked_at_and_sent_again(client, sent):
 def test_doubts_are_settled_one_by_one_or_all_with_their_number_typed(client, sent):
     issue_id, ids = sent
     token, path = desk.log_in(client, Role.EDITOR), f"/admin/issues/{issue_id}/uncertain"
+    assert path in client.get("/admin").text
     for typed, said in (
         ({"do": "resend", "count": "3", "note": "As told"}, "Please type 2, the number of messages"),
         ({"count": "2", "note": "As told"}, "Please choose what became of them."),
@@ -362,3 +365,33 @@ def test_doubts_are_settled_one_by_one_or_all_with_their_number_typed(client, se
     page = client.get("/admin/readers/1").text
     assert "The Weekly" in page.split('id="mails-title"')[1]
     assert "settled by an editor: She wrote to us" in page
+
+
+@both_engines
+def test_today_says_what_went_wrong(client, issue_id, time):
+    Editor(client).press(issue_id, "Approve and send Thursday")
+    time.move_to(SEVEN + 3 * MINUTE)
+    desk.log_in(client, Role.EDITOR)
+    assert "did not leave" in client.get("/admin").text
+    assert run().released == [issue_id]
+    time.shift(3 * 60)
+    page = client.get("/admin").text
+    assert "did not leave" not in page
+    assert "No mail leaves" in page
+    with db.extension.engine.begin() as connection:
+        worker_id = workers.start(connection)
+    assert "No mail leaves" not in client.get("/admin").text
+    with db.extension.engine.begin() as connection:
+        workers.end(connection, worker_id)
+        ids = connection.execute(
+            select(Message.id).join(Run, Run.id == Message.run_id).filter_by(kind="issue")
+        ).scalars()
+        connection.execute(
+            update(Message).where(Message.id.in_(list(ids))).values(state="bounced", settled_at=clock.now())
+        )
+    page = client.get("/admin").text
+    assert "1 or more of 2 mails bounced." in page
+    assert f"/admin/issues/{issue_id}/messages?state=bounced" in page
+    time.shift(8 * 24 * 60 * 60)
+    desk.log_in(client, Role.EDITOR)
+    assert "bounced." not in client.get("/admin").text

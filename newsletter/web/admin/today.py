@@ -7,17 +7,18 @@ from newsletter import db, errors
 from newsletter.articles import feeds
 from newsletter.audience import asking
 from newsletter.feedback import growth
-from newsletter.issues import agenda, arrivals, lifecycle, runs, watching
-from newsletter.issues.models import Issue
-from newsletter.outbox import doubts, queue
+from newsletter.issues import agenda, arrivals, deciding, lifecycle, runs, telling, troubles, watching
+from newsletter.issues.models import Issue, IssueState
+from newsletter.outbox import queue
 from newsletter.outbox.models import MessageState, Run
 from newsletter.staff import audit, notices
+from newsletter.staff.models import Notice
 from newsletter.staff.roles import Action
-from newsletter.web.admin import access, answers
+from newsletter.web.admin import access, answers, charts
 
 blueprint = Blueprint("desk_today", __name__, url_prefix="/admin")
 
-_WEEK = 7
+_WEEK, _MONTH = 7, 30
 
 
 @blueprint.get("", strict_slashes=False)
@@ -25,17 +26,24 @@ _WEEK = 7
 def show() -> str:
     """Today."""
     coming, waiting = agenda.coming(), agenda.waiting()
+    shown = [*waiting, *(each.issue for each in coming if each.issue)]
     return render_template(
         "admin/today.html",
         coming=coming,
         stopped=_stopped(),
         waiting=waiting,
-        arrived=_arrived([*waiting, *(each.issue for each in coming if each.issue)]),
+        decisions={issue.id: deciding.decision(issue) for issue in waiting if issue.state is IssueState.DRAFT},
+        stories=agenda.story_counts(shown),
+        arrived=_arrived(shown),
         sending=_sending(),
-        notices=notices.unseen(access.visitor().editor_id),
+        notices=_notices(waiting),
         failing=[feed for feed in feeds.all() if feed.failures],
-        uncertain=doubts.count(),
+        uncertain=troubles.uncertain(),
+        bouncing=troubles.bouncing(),
+        overdue=troubles.overdue(),
+        is_nobody_sending=troubles.is_nobody_sending(),
         growth=growth.lately(_WEEK),
+        chart=charts.growth(growth.spans(_MONTH), title="Growth of the readership in 30 days"),
         shown_state=lifecycle.shown_state,
     )
 
@@ -70,6 +78,16 @@ def resume(run_id: int) -> Response:
     )
     db.session.commit()
     return answers.see_other(url_for("desk_today.show"), told="It goes on.")
+
+
+def _notices(waiting: list[Issue]) -> list[Notice]:
+    """What the visitor was told and has not put away, but for what Today shows as it is now."""
+    waits = {issue.id for issue in waiting}
+    return [
+        notice
+        for notice in notices.unseen(access.visitor().editor_id)
+        if notice.issue_id not in waits and not telling.says_what_today_shows(notice)
+    ]
 
 
 def _stopped() -> list[dict[str, object]]:

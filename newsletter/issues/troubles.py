@@ -1,0 +1,59 @@
+"""What went wrong of late: too many addresses refused, an issue that did not leave, mails nobody takes away."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from newsletter import clock, db, settings
+from newsletter.issues import lifecycle, runs
+from newsletter.issues.models import Issue
+from newsletter.outbox import doubts, queue, workers
+from newsletter.outbox.models import MessageState, Run
+
+_LATELY = timedelta(days=7)
+_MOST = 20  # issues looked at
+
+
+@dataclass(frozen=True)
+class Bounces:
+    """An issue of which more than its share was refused for good; `bounced` is counted little further than the line."""
+
+    issue: Issue
+    bounced: int
+    planned: int
+
+
+def bouncing() -> list[Bounces]:
+    """The issues of the last days that are over the line, newest first."""
+    line, found = settings.current().bounce_line, []
+    recent = select(Run).where(Run.kind == runs.KIND, Run.released_at >= clock.now() - _LATELY)
+    for run in db.session.scalars(recent.order_by(Run.id.desc()).limit(_MOST)):
+        allowed = int(line * run.planned)
+        bounced = queue.counted_up_to(run, MessageState.BOUNCED, allowed + 1)
+        if bounced > allowed:
+            found.append(Bounces(db.session.get_one(Issue, run.ref), bounced, run.planned))
+    return found
+
+
+def uncertain() -> list[tuple[Issue | None, int]]:
+    """How many messages of each issue are uncertain; None: of mails that are no issue's."""
+    found: dict[Issue | None, int] = {}
+    for run_id, number in doubts.by_run().items():
+        run = db.session.get_one(Run, run_id)
+        issue = db.session.get(Issue, run.ref) if run.kind == runs.KIND else None
+        found[issue] = found.get(issue, 0) + number
+    return list(found.items())
+
+
+def overdue() -> list[Issue]:
+    """The issues that were to have left by now and did not: nothing releases them."""
+    late_at = clock.now() - settings.current().alarm_after
+    query = select(Issue).where(Issue.state.in_(lifecycle.READY), Issue.send_at <= late_at, Issue.held_reason == "")
+    return list(db.session.scalars(query.order_by(Issue.send_at)))
+
+
+def is_nobody_sending() -> bool:
+    """Whether mails have been waiting for a while and no delivery worker lives to take them away."""
+    waits = queue.is_waiting_since(clock.now() - settings.current().alarm_after)
+    return waits and not workers.is_any_alive(db.session.connection())
