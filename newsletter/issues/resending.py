@@ -15,8 +15,9 @@ from newsletter.outbox import failures
 from newsletter.outbox.models import Message, Run
 from newsletter.staff import audit
 
-AT_ONCE = 2_000  # failed messages judged in one transaction; of more, the next ones in the next
+AT_ONCE = 1_000  # failed messages judged in one transaction; of more, the next ones in the next
 
+SETTLED = "settled"
 LEFT = "left"
 MOVED = "moved"
 HAD_SINCE = "had_since"
@@ -87,7 +88,10 @@ def _reasons(issue: Issue, messages: Sequence[Message]) -> dict[int, str]:
             stories = own[message.ref].had_ids if message.ref is not None else frozenset()
             had_since = stories & had.get(message.recipient_id, frozenset())
             reasons[message.id] = (
-                stopped or (MOVED if key != message.address_key else "") or (HAD_SINCE if had_since else "")
+                (SETTLED if failures.is_settled_by_word(message) else "")
+                or stopped
+                or (MOVED if key != message.address_key else "")
+                or (HAD_SINCE if had_since else "")
             )
     return reasons
 

@@ -13,6 +13,7 @@ from newsletter.outbox.models import MessageState, Run
 
 _LATELY = timedelta(days=7)
 _MOST = 20  # issues looked at
+_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,13 @@ def bouncing() -> list[Bounces]:
     return found
 
 
-def uncertain() -> list[tuple[Issue | None, int]]:
-    """How many messages of each issue are uncertain; None: of mails that are no issue's."""
-    found: dict[Issue | None, int] = {}
-    for run_id, number in doubts.by_run().items():
-        run = db.session.get_one(Run, run_id)
-        issue = db.session.get(Issue, run.ref) if run.kind == runs.KIND else None
-        found[issue] = found.get(issue, 0) + number
-    return list(found.items())
+def uncertain() -> tuple[list[tuple[Issue, int]], int]:
+    """How many messages of the newest issues that have any are uncertain, and how many others there are."""
+    by_run = doubts.by_run()
+    newest = select(Run.id, Issue).join(Issue, Issue.id == Run.ref).where(Run.kind == runs.KIND, Run.id.in_(by_run))
+    found = db.session.execute(newest.order_by(Run.id.desc()).limit(_LISTED)).all()
+    listed = [(issue, by_run[run_id]) for run_id, issue in found]
+    return listed, sum(by_run.values()) - sum(number for _, number in listed)
 
 
 def overdue() -> list[Issue]:

@@ -13,13 +13,16 @@ FAILED = (MessageState.BOUNCED, MessageState.EXPIRED)
 
 
 def page(run: Run, *, after: int = 0, limit: int) -> list[Message]:
-    """Up to `limit` failed messages of a run with ids above `after`.
-
-    What was settled on somebody's word is left out: it may have arrived all the same.
-    """
+    """Up to `limit` failed messages of a run with ids above `after`."""
     ids = listing.ids_in(run.id, FAILED)
-    rows = select(Message).where(Message.id.in_(select(ids.c.id)), Message.id > after, Message.last_phase != "evidence")
-    return list(db.session.scalars(rows.order_by(Message.id).limit(limit)))
+    return listing.some(
+        list(db.session.scalars(select(ids.c.id).where(ids.c.id > after).order_by(ids.c.id).limit(limit)))
+    )
+
+
+def is_settled_by_word(message: Message) -> bool:
+    """Whether somebody said that it did not arrive: it may have, all the same."""
+    return message.last_phase == "evidence"
 
 
 def resend(run: Run, message_ids: Sequence[int]) -> int:

@@ -1,6 +1,6 @@
 """A run's messages for people to look at, page by page: all, or those in one state, without walking a million."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import CTE, Select, func, literal_column, select, text
@@ -10,8 +10,7 @@ from newsletter.outbox import queue
 from newsletter.outbox.models import APART, Message, MessageState, Run, RunState
 
 PAGE = 50
-_RARE = 20_000  # so many are sorted in 30 ms; of more, a page is found by looking at its neighbours
-_SCAN = 2_000  # messages looked at for one page
+_SCAN = 10_000  # messages looked at for one page, where it is likely among them; else their index is asked
 
 _ENDED_APART = (
     MessageState.BOUNCED,
@@ -30,20 +29,20 @@ class Listed:
     further: int | None
 
 
-def page(run: Run, *, state: MessageState | None = None, after: int = 0) -> Listed:
-    """Up to PAGE messages, in a state or in any, of recipients above `after`; fewer where they are far between."""
+def page(run: Run, counts: Mapping[str, int], *, state: MessageState | None = None, after: int = 0) -> Listed:
+    """Up to PAGE messages, in a state or in any, of recipients above `after`; fewer where they are far between.
+
+    `counts` are the run's by state (queue.counts): they say how to find a page of a state.
+    """
     if state is None:
         return _cut(_rows(run, after).limit(PAGE + 1))
-    numbers = queue.counts(run)
     if state is MessageState.CANCELLED and run.state is RunState.CANCELLED:
         # What never left counts as cancelled at once, and is marked in pages.
-        found = _cut_at(_wanted(run, after, [MessageState.CANCELLED, *queue.UNSENT]), run, after)
-    elif state is MessageState.SENT or numbers[state] > _RARE:
-        found = _cut_at(_wanted(run, after, [state]), run, after)
-    else:
-        ids = ids_in(run.id, [state])
-        found = _cut(_rows(run, after).where(Message.id.in_(select(ids.c.id))).limit(PAGE + 1))
-    return found
+        return _looked_for(run, after, [MessageState.CANCELLED, *queue.UNSENT])
+    if state is MessageState.SENT or counts[state] * _SCAN > 2 * PAGE * sum(counts.values()):
+        return _looked_for(run, after, [state])
+    ids = ids_in(run.id, [state])
+    return _cut(_rows(run, after).where(Message.id.in_(select(ids.c.id))).limit(PAGE + 1))
 
 
 def of_recipient(run_ids: Sequence[int], recipient_id: int) -> list[Message]:
@@ -74,25 +73,14 @@ def shown_state(message: Message, run: Run) -> str:
     return message.state.value
 
 
+def some(ids: Sequence[int]) -> list[Message]:
+    """These messages, in the order of their ids."""
+    return list(db.session.scalars(select(Message).where(Message.id.in_(ids)).order_by(Message.id)))
+
+
 def _rows(run: Run, after: int) -> Select[Message]:
     rows = select(Message).where(Message.run_id == run.id, Message.recipient_id > after)
     return rows.order_by(Message.recipient_id)
-
-
-def _wanted(run: Run, after: int, states: Sequence[MessageState]) -> Select[Message]:
-    """Those in the states among the next few messages."""
-    near = _near(run, after)
-    return (
-        select(Message)
-        .where(Message.id.in_(select(near.c.id)), Message.state.in_(states))
-        .order_by(Message.recipient_id)
-        .limit(PAGE + 1)
-    )
-
-
-def _near(run: Run, after: int) -> CTE:
-    near = select(Message.id, Message.recipient_id).where(Message.run_id == run.id, Message.recipient_id > after)
-    return near.order_by(Message.recipient_id).limit(_SCAN).cte("near")
 
 
 def _cut(query: Select[Message]) -> Listed:
@@ -100,11 +88,19 @@ def _cut(query: Select[Message]) -> Listed:
     return Listed(found[:PAGE], found[PAGE - 1].recipient_id if len(found) > PAGE else None)
 
 
-def _cut_at(query: Select[Message], run: Run, after: int) -> Listed:
-    """A page out of a few messages looked at; when it is not full, the next one begins after the last of those."""
-    found = _cut(query)
-    if found.further is not None:
-        return found
-    near = _near(run, after)
+def _looked_for(run: Run, after: int, states: Sequence[MessageState]) -> Listed:
+    """A page out of the next messages looked at; when it is not full, the next one begins after the last of those."""
+    near = (
+        select(Message.id, Message.recipient_id, Message.state)
+        .where(Message.run_id == run.id, Message.recipient_id > after)
+        .order_by(Message.recipient_id)
+        .limit(_SCAN)
+        .subquery()
+    )
+    wanted = select(near.c.id).where(near.c.state.in_(states)).order_by(near.c.recipient_id).limit(PAGE + 1)
+    ids = list(db.session.scalars(wanted))
+    found = sorted(some(ids[:PAGE]), key=lambda message: message.recipient_id)
+    if len(ids) > PAGE:
+        return Listed(found, found[-1].recipient_id)
     looked_at, last = db.session.execute(select(func.count(), func.max(near.c.recipient_id)).select_from(near)).one()
-    return Listed(found.messages, last if looked_at == _SCAN else None)
+    return Listed(found, last if looked_at == _SCAN else None)

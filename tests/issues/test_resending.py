@@ -93,7 +93,7 @@ def test_who_gets_it_again_and_who_does_not_and_why(people):
     stop_some(people)
     found = resending.review(people["issue"])
     assert len(found.sendable) == len(GO)
-    assert found.staying == {"suppressed": 1, "left": 1, "moved": 1, "paused": 1, "had_since": 1}
+    assert found.staying == {"suppressed": 1, "left": 1, "moved": 1, "paused": 1, "had_since": 1, "settled": 1}
     assert found.replies[0] == ("550 5.7.1 not today", 3)
     assert resending.resend(people["issue"], actor="ed") == 2
     now = states(people)
@@ -136,14 +136,14 @@ def test_a_paused_issue_stays_paused_and_a_cancelled_one_is_over(people, state, 
 
 def test_the_list_goes_by_state_page_by_page_and_names_each_once(people, monkeypatch):
     run = runs.find(people["issue"])
-    for scan, rare in ((2_000, 20_000), (2, 0)):
+    for scan in (10_000, 2, 0):
         monkeypatch.setattr(listing, "PAGE", 2)
         monkeypatch.setattr(listing, "_SCAN", scan)
-        monkeypatch.setattr(listing, "_RARE", rare)
-        for state in (None, *MessageState):
+        # With nothing looked at beside, each state is found by its index.
+        for state in (None, *MessageState) if scan else tuple(set(MessageState) - {MessageState.SENT}):
             seen, after = [], 0
             while after is not None:
-                found = listing.page(run, state=state, after=after)
+                found = listing.page(run, queue.counts(run), state=state, after=after)
                 seen += [message.recipient_id for message in found.messages]
                 assert len(found.messages) <= 2
                 after = found.further
@@ -180,5 +180,5 @@ def test_the_commands_list_look_up_and_send_again(people, app):
     assert run("messages", str(issue_id), "--address", address)["message"]["reply"] == "550 5.7.1 not today"
     assert len(run("messages", str(issue_id), "--state", "bounced")["messages"]) == 5
     done = run("resend", str(issue_id), "--yes")
-    assert (done["moved"], sum(done["staying"].values())) == (2, 5)
+    assert (done["moved"], sum(done["staying"].values())) == (2, 6)
     assert run("messages", str(issue_id), "--address", address)["message"]["state"] == "queued"

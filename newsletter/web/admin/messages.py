@@ -18,13 +18,14 @@ def show(issue_id: int) -> str:
     """The list, in the order the readers came."""
     issue, state = agenda.get(issue_id), _state()
     run, address = runs.find(issue), request.args.get("q", "").strip()[:320]
-    found = listing.page(run, state=state, after=request.args.get("after", 0, type=int)) if run else None
+    counts = queue.counts(run) if run else {}
+    found = listing.page(run, counts, state=state, after=request.args.get("after", 0, type=int)) if run else None
     return render_template(
         "admin/messages.html",
         issue=issue,
         issue_state=lifecycle.shown_state(issue),
         run=run,
-        counts=queue.counts(run) if run else {},
+        counts=counts,
         found=found,
         shown_state=listing.shown_state,
         state=state.value if state else "",

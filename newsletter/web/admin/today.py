@@ -27,6 +27,7 @@ def show() -> str:
     """Today."""
     coming, waiting = agenda.coming(), agenda.waiting()
     shown = [*waiting, *(each.issue for each in coming if each.issue)]
+    uncertain, uncertain_elsewhere = troubles.uncertain()
     return render_template(
         "admin/today.html",
         coming=coming,
@@ -38,7 +39,8 @@ def show() -> str:
         sending=_sending(),
         notices=_notices(waiting),
         failing=[feed for feed in feeds.all() if feed.failures],
-        uncertain=troubles.uncertain(),
+        uncertain=uncertain,
+        uncertain_elsewhere=uncertain_elsewhere,
         bouncing=troubles.bouncing(),
         overdue=troubles.overdue(),
         is_nobody_sending=troubles.is_nobody_sending(),
