@@ -16,8 +16,6 @@ from newsletter.staff import audit
 from tests.conftest import both_engines
 from tests.issues.world import article, magazine, newsletter, reader, subscribe
 
-pytestmark = both_engines
-
 DAY = timedelta(days=1)
 ENDS = {
     "sent": (MessageState.SENT, "dot", "250 ok"),
@@ -89,6 +87,7 @@ def broken() -> list[str]:
     return [each.rule.name for each in invariants.check() if each.offenders and each.rule.name != "I13"]
 
 
+@both_engines
 def test_who_gets_it_again_and_who_does_not_and_why(people):
     stop_some(people)
     found = resending.review(people["issue"])
@@ -106,6 +105,7 @@ def test_who_gets_it_again_and_who_does_not_and_why(people):
     assert len(list(doubts.listed())) == 1
 
 
+@both_engines
 def test_what_is_sent_again_counts_as_had_and_keeps_its_identity(people):
     before = {message.id: message.message_id for message in db.session.scalars(select(Message))}
     resending.resend(people["issue"], actor="ed")
@@ -134,6 +134,7 @@ def test_a_paused_issue_stays_paused_and_a_cancelled_one_is_over(people, state, 
         assert runs.find(people["issue"]).state is after
 
 
+@both_engines
 def test_the_list_goes_by_state_page_by_page_and_names_each_once(people, monkeypatch):
     run = runs.find(people["issue"])
     for scan in (10_000, 2, 0):
@@ -151,6 +152,7 @@ def test_the_list_goes_by_state_page_by_page_and_names_each_once(people, monkeyp
             assert seen == sorted(expected), (state, scan)
 
 
+@both_engines
 def test_did_they_get_it(people):
     issue, daily = people["issue"], people["daily"]
     stop_some(people)
