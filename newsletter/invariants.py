@@ -178,6 +178,20 @@ RULES = (
            WHERE run.released_at IS NOT NULL AND edition.readers <> coalesce(planned.number, 0)""",
     ),
     Rule(
+        "I18",
+        "Nothing still leaves in words that were withdrawn or corrected.",
+        "issue",
+        """SELECT DISTINCT edition.issue_id FROM edition_article AS brought
+           JOIN edition ON edition.id = brought.edition_id
+           JOIN run ON run.kind = 'issue' AND run.ref = edition.issue_id AND run.state = 'running'
+           WHERE (EXISTS (SELECT 1 FROM article WHERE article.id = brought.article_id
+                          AND article.withdrawn_at IS NOT NULL)
+               OR EXISTS (SELECT 1 FROM article_correction AS made WHERE made.article_id = brought.article_id
+                          AND made.is_shown AND made.id > brought.correction_id))
+             AND EXISTS (SELECT 1 FROM message WHERE message.run_id = run.id AND message.ref = edition.id
+                         AND message.state IN ('queued', 'claimed', 'deferred'))""",
+    ),
+    Rule(
         "run",
         "A run says since when it runs, why it is paused and when it finished; a stream only runs.",
         "run",

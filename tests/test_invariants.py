@@ -49,6 +49,7 @@ BREAKS = {
     "I15": "UPDATE message SET claimed_by = NULL WHERE id = 6",
     "I15b": "UPDATE worker SET heartbeat_at = '2020-01-01 00:00:00+00:00'",
     "I17": "UPDATE edition SET readers = 9 WHERE id = 1",
+    "I18": "UPDATE article SET withdrawn_at = '2026-01-01 00:00:00+00:00' WHERE id = 2",
     "run": "UPDATE run SET finished_at = NULL WHERE id = 1",
     "due": "UPDATE message SET due_at = '2050-01-01 00:00:00+00:00' WHERE id = 5",
     "once": "UPDATE edition_article SET article_id = 1 WHERE edition_id = 2 AND part = 'story'",

@@ -2,6 +2,7 @@
 
 import enum
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -90,6 +91,8 @@ class Article(Base):
     headline: Mapped[str]
     dek: Mapped[str] = mapped_column(default="")
     body_html: Mapped[str] = mapped_column(default="", deferred=True)
+    # What body_html was made of when an editor wrote it; empty: it came as HTML.
+    body_markdown: Mapped[str] = mapped_column(default="", deferred=True)
     author: Mapped[str] = mapped_column(default="")
     language: Mapped[str] = mapped_column(default="en")
     published_at: Mapped[datetime | None]
@@ -99,6 +102,9 @@ class Article(Base):
     # Undated items of a feed's first fetch are kept, not offered.
     is_withheld: Mapped[bool] = mapped_column(default=False)
     withdrawn_at: Mapped[datetime | None]
+    withdrawn_reason: Mapped[str] = mapped_column(default="")
+    # Names of the fields (correcting.FIELDS) an editor's words stand in: no feed overwrites them until they are let go.
+    held_fields: Mapped[list[Any]] = mapped_column(default=list)
     updated_at: Mapped[datetime]
     # None: unknown, and hidden.
     hypes: Mapped[int | None]
@@ -121,6 +127,22 @@ class Article(Base):
     def topics(self) -> list[Topic]:
         """Its topics, the main one first."""
         return [link.topic for link in self.topic_links]
+
+
+class ArticleCorrection(Base):
+    """That an editor changed an article's words: each field with what stood there and what stands there since."""
+
+    __tablename__ = "article_correction"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    article_id: Mapped[int] = mapped_column(ForeignKey("article.id", ondelete="CASCADE"), index=True)
+    corrected_at: Mapped[datetime]
+    actor: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="")
+    # A mail shows one of the fields: whoever has not had theirs gets the new words.
+    is_shown: Mapped[bool]
+    before: Mapped[dict[str, Any]]
+    after: Mapped[dict[str, Any]]
 
 
 class TagSource(enum.StrEnum):

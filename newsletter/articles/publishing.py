@@ -64,9 +64,10 @@ def publish(draft: Draft, *, feed: Feed | None = None, first_fetch: bool = False
         return _publish(draft, feed, withheld=False)
 
 
-def withdraw(article: Article) -> None:
-    """Take an article out of everything that has not left yet."""
-    article.withdrawn_at = article.withdrawn_at or clock.now()
+def withdraw(article: Article, reason: str = "") -> None:
+    """Take an article out of everything that has not left yet; again: it stays withdrawn as it was."""
+    if article.withdrawn_at is None:
+        article.withdrawn_at, article.withdrawn_reason = clock.now(), reason
     db.session.flush()
 
 
@@ -138,7 +139,8 @@ def _update(article: Article, draft: Draft, headline: str, seen: _Seen) -> Publi
         _write(article, draft, headline)
         if article.url_key != seen.key:
             # Found by its guid: it has moved, and nobody stands at its new address.
-            article.url, article.url_key = links.check(draft.url), seen.key
+            _set(article, "url", links.check(draft.url))
+            article.url_key = seen.key
     else:
         _complete(article, draft)
     tagging.tag(article, seen.topics, seen.tags, is_alone=is_alone)
@@ -152,8 +154,9 @@ def _update(article: Article, draft: Draft, headline: str, seen: _Seen) -> Publi
 
 
 def _write(article: Article, draft: Draft, headline: str) -> None:
-    article.headline, article.dek = headline, wording.plain(draft.dek)
-    article.body_html = wording.body(draft.body_html, base=draft.url)
+    _set(article, "headline", headline)
+    _set(article, "dek", wording.plain(draft.dek))
+    _set(article, "body_html", wording.body(draft.body_html, base=draft.url))
     article.author = wording.plain(draft.author)
     article.language = draft.language or article.language or "en"
     # What a feed leaves out it does not know; it does not say zero.
@@ -165,9 +168,9 @@ def _write(article: Article, draft: Draft, headline: str) -> None:
 
 def _complete(article: Article, draft: Draft) -> None:
     """What a second feed may add: the words stay those of the feed that brought the article first."""
-    article.dek = article.dek or wording.plain(draft.dek)
+    _set(article, "dek", article.dek or wording.plain(draft.dek))
     article.author = article.author or wording.plain(draft.author)
-    article.body_html = article.body_html or wording.body(draft.body_html, base=draft.url)
+    _set(article, "body_html", article.body_html or wording.body(draft.body_html, base=draft.url))
     article.hypes = draft.hypes if article.hypes is None else article.hypes
     article.comments = draft.comments if article.comments is None else article.comments
     if article.published_at is None:
@@ -190,7 +193,13 @@ def _picture(article: Article, draft: Draft) -> None:
     url = wording.storable(draft.picture_url)
     if url and url != article.picture_url:
         article.picture_url, article.picture = url, None
-    article.picture_alt = wording.plain(draft.picture_alt)
+    _set(article, "picture_alt", wording.plain(draft.picture_alt))
+
+
+def _set(article: Article, field: str, value: str) -> None:
+    """Write a field, unless an editor's words stand in it."""
+    if field not in (article.held_fields or ()):
+        setattr(article, field, value)
 
 
 def _shown(article: Article) -> tuple[object, ...]:

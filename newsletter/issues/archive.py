@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, exists, func, select
 
 from newsletter import db, errors
-from newsletter.articles.models import Article, ArticleTopic
-from newsletter.issues import editions, freezing, matching, selection
+from newsletter.articles.models import ArticleTopic
+from newsletter.issues import amendments, editions, freezing, matching, selection
+from newsletter.issues.amendments import Amended
 from newsletter.issues.freezing import Content, FrozenStory
 from newsletter.issues.models import Issue, IssueArticle, IssueState
 from newsletter.mail.digest import Digest
@@ -18,13 +19,14 @@ from newsletter.publication.models import Newsletter, Topic
 
 @dataclass(frozen=True)
 class Published:
-    """An issue on the web: its view, title and day; `corrected_at` when a story of it was withdrawn since."""
+    """An issue on the web: its view, title and day; `corrected_at` when a story was withdrawn or corrected since."""
 
     issue: Issue
     view: Digest
     title: str
     dated_at: datetime
     corrected_at: datetime | None
+    is_shorter: bool = False  # a story was taken out
 
     @property
     def updated_at(self) -> datetime:
@@ -74,8 +76,9 @@ def find(slug: str, number: int) -> Issue:
 
 
 def published(issue: Issue) -> Published:
-    """An issue with all its stories in full sections, without those withdrawn since."""
-    content, corrected_at = _corrected(issue)
+    """An issue with all its stories in full sections, without those withdrawn since, and in corrected words."""
+    amended, corrected_at = _corrected(issue)
+    content = amended.content
     whole = selection.everything(matching.pool(content), _lead_id(content))
     return Published(
         issue,
@@ -83,13 +86,14 @@ def published(issue: Issue) -> Published:
         editions.subject(content, whole),
         _dated_at(issue),
         corrected_at,
+        is_shorter=any(each.withdrawn for each in amended.of_stories),
     )
 
 
 def carried(issue: Issue, topic: Topic) -> Carried:
     """What an issue was the first to bring on a topic, in its order."""
-    content, _ = _corrected(issue)
-    stories = [story for story in content.stories if story.is_fresh and topic.id in story.topic_ids]
+    amended, _ = _corrected(issue)
+    stories = [story for story in amended.content.stories if story.is_fresh and topic.id in story.topic_ids]
     return Carried(issue, _dated_at(issue), stories)
 
 
@@ -111,24 +115,11 @@ def _carries(topic: Topic) -> ColumnElement[bool]:
     )
 
 
-def _corrected(issue: Issue) -> tuple[Content, datetime | None]:
+def _corrected(issue: Issue) -> tuple[Amended, datetime | None]:
     # Its newsletter is public now, whatever it was when the issue was approved.
     content = dataclasses.replace(freezing.content(issue), is_public=True)
-    ids = [story.id for story in (*content.stories, *content.evergreens)]
-    withdrawn = dict(
-        db.session.execute(
-            select(Article.id, Article.withdrawn_at).where(Article.id.in_(ids), Article.withdrawn_at.is_not(None))
-        ).all()
-    )
-    if not withdrawn:
-        return content, None
-    told = [withdrawn[story.id] for story in content.stories if story.id in withdrawn]
-    left = dataclasses.replace(
-        content,
-        stories=tuple(story for story in content.stories if story.id not in withdrawn),
-        evergreens=tuple(story for story in content.evergreens if story.id not in withdrawn),
-    )
-    return left, max((at for at in told if at), default=None)
+    amended = amendments.of(content)
+    return amended, max((each.at for each in amended.of_stories), default=None)
 
 
 def _dated_at(issue: Issue) -> datetime:

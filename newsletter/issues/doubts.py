@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from newsletter import db
 from newsletter.audience.models import Subscription, SubscriptionState
-from newsletter.issues import runs
+from newsletter.issues import amendments, runs
 from newsletter.issues.models import Issue
 from newsletter.outbox import doubts
 from newsletter.outbox.models import Message, MessageState, Run
@@ -32,11 +32,13 @@ def settle(
 
 
 def resend(message_ids: Sequence[int], *, actor: str, editor_id: int | None = None) -> Outcome:
-    """Send uncertain messages again, but for readers who left meanwhile."""
-    left = _of_readers_who_left(doubts.find(message_ids))
-    moved = doubts.resend([each for each in message_ids if each not in left])
+    """Send uncertain messages again, but for readers who left meanwhile, and in words that are no longer right."""
+    found = doubts.find(message_ids)
+    stays = dict.fromkeys(_of_stale_editions(found), "its story was withdrawn or corrected since")
+    stays |= dict.fromkeys(_of_readers_who_left(found), "its reader has left")
+    moved = doubts.resend([each for each in message_ids if each not in stays])
     _record(moved, "sent again", actor=actor, editor_id=editor_id)
-    return _outcome(message_ids, moved, dict.fromkeys(left, "its reader has left"))
+    return _outcome(message_ids, moved, stays)
 
 
 def _of_readers_who_left(messages: Sequence[Message]) -> set[int]:
@@ -51,6 +53,13 @@ def _of_readers_who_left(messages: Sequence[Message]) -> set[int]:
             reading = _readers(issue.newsletter_id, [message.recipient_id for message in theirs])
             left |= {message.id for message in theirs if message.recipient_id not in reading}
     return left
+
+
+def _of_stale_editions(messages: Sequence[Message]) -> set[int]:
+    """The messages of an issue whose mail can only be sent as it was: the same Message-ID is the same mail."""
+    issues = {run_id: _issue(run_id) for run_id in {message.run_id for message in messages}}
+    stale = {run_id: set(amendments.stale_editions(issue.id)) for run_id, issue in issues.items() if issue}
+    return {message.id for message in messages if message.ref in stale.get(message.run_id, ())}
 
 
 def _readers(newsletter_id: int, subscriber_ids: Sequence[int]) -> set[int]:

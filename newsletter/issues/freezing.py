@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from newsletter import db, settings
-from newsletter.articles import pictures
+from newsletter.articles import correcting, pictures
 from newsletter.articles.models import Article, Picture
 from newsletter.issues import candidates
 from newsletter.issues.models import Issue
@@ -45,6 +45,7 @@ class FrozenStory:
     small: FrozenPicture | None
     alt: str
     is_fresh: bool = True  # no earlier issue of the newsletter offered it
+    correction_id: int = 0  # the newest correction of the article that these words know; 0: none
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ class Content:
 def freeze(issue: Issue) -> None:
     """Keep the issue's present content with its hash; content frozen by an earlier approval of the same stays."""
     if issue.frozen is None:
-        issue.frozen = dataclasses.asdict(_present(issue))
-        issue.frozen_hash = _digest(issue.frozen)
+        present = _present(issue)
+        issue.frozen, issue.frozen_hash = dataclasses.asdict(present), digest(present)
 
 
 def content(issue: Issue) -> Content:
@@ -103,19 +104,31 @@ def content(issue: Issue) -> Content:
 
 def hash_of(issue: Issue, content: Content) -> str:
     """The SHA-256 of what an issue says: the one its approval is bound to."""
-    return issue.frozen_hash if issue.frozen is not None else _digest(dataclasses.asdict(content))
+    return issue.frozen_hash if issue.frozen is not None else digest(content)
+
+
+def digest(content: Content) -> str:
+    """The SHA-256 of a content: who approves it approves exactly this."""
+    return hashlib.sha256(json.dumps(dataclasses.asdict(content), sort_keys=True).encode()).hexdigest()
 
 
 def _present(issue: Issue) -> Content:
     newsletter = issue.newsletter
     carried = candidates.carried_before(issue)
-    stories = tuple(
-        _story(entry.article, headline=entry.headline, dek=entry.dek, is_fresh=entry.article_id not in carried)
-        for entry in issue.stories
-    )
-    own = {story.id for story in stories}
+    own = {entry.article_id for entry in issue.stories}
     evergreens = [each for each in candidates.evergreens(newsletter, _EVERGREENS) if each.id not in own]
     articles = [*(entry.article for entry in issue.stories), *evergreens]
+    corrections = correcting.newest([each.id for each in articles])
+    stories = tuple(
+        _story(
+            entry.article,
+            corrections.get(entry.article_id, 0),
+            headline=entry.headline,
+            dek=entry.dek,
+            is_fresh=entry.article_id not in carried,
+        )
+        for entry in issue.stories
+    )
     topics = {topic.id: FrozenTopic(topic.id, topic.name, topic.slug) for each in articles for topic in each.topics}
     return Content(
         slug=newsletter.slug,
@@ -133,7 +146,7 @@ def _present(issue: Issue) -> Content:
         sections=tuple(FrozenTopic(topic.id, topic.name, topic.slug) for topic in newsletter.topics),
         topics=tuple(topics[topic_id] for topic_id in sorted(topics)),
         stories=stories,
-        evergreens=tuple(_story(each) for each in evergreens),
+        evergreens=tuple(_story(each, corrections.get(each.id, 0)) for each in evergreens),
         new_texts=_new_texts(issue),
         is_public=newsletter.is_public,
     )
@@ -156,7 +169,9 @@ def _new_texts(issue: Issue) -> tuple[FrozenText, ...]:
     )
 
 
-def _story(article: Article, *, headline: str = "", dek: str = "", is_fresh: bool = True) -> FrozenStory:
+def _story(
+    article: Article, correction_id: int, *, headline: str = "", dek: str = "", is_fresh: bool = True
+) -> FrozenStory:
     return FrozenStory(
         id=article.id,
         headline=headline or article.headline,
@@ -169,6 +184,7 @@ def _story(article: Article, *, headline: str = "", dek: str = "", is_fresh: boo
         small=_picture(article.picture, "small"),
         alt=article.picture_alt,
         is_fresh=is_fresh,
+        correction_id=correction_id,
     )
 
 
@@ -205,7 +221,3 @@ def _thawed_stories(stored: Sequence[Mapping[str, Any]]) -> tuple[FrozenStory, .
         )
         for each in stored
     )
-
-
-def _digest(frozen: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(frozen, sort_keys=True).encode()).hexdigest()

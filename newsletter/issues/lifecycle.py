@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from newsletter import clock, db, errors, settings
-from newsletter.issues import freezing, moments, runs, telling
+from newsletter.issues import amendments, freezing, moments, runs, telling
 from newsletter.issues.models import Issue, IssueApproval, IssueState, OccurrenceState
 from newsletter.outbox import queue
 from newsletter.outbox.models import RunState
@@ -174,7 +174,10 @@ def pause(issue: Issue, *, actor: str, reason: str = "", editor_id: int | None =
 
 
 def resume(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
-    """Go on with a paused issue."""
+    """Go on with a paused issue. Raises Conflict while messages wait in words that are no longer right."""
+    run = runs.find(issue)
+    if run and (stale := amendments.stale_editions(issue.id)) and queue.has_open(run, stale):
+        raise errors.Conflict(f"{amendments.of(freezing.content(issue)).reason} Approve the corrected mail first.")
     return _steer(issue, "resume", actor=actor, editor_id=editor_id)
 
 
@@ -218,6 +221,9 @@ def _freeze(issue: Issue) -> None:
 def _set_time(issue: Issue, send_at: datetime, *, actor: str, editor_id: int | None, action: str) -> Issue:
     if issue.state not in READY:
         raise errors.Conflict(f"Only an approved issue can be sent. This issue is {shown_state(issue)}.")
+    reason = amendments.of(freezing.content(issue)).reason
+    if reason:
+        raise errors.Conflict(f"{reason} Go on without it, or return the issue to draft.")
     seen, kept = _seen(issue), memory(issue)
     runs.discard(issue)
     issue.send_at, issue.held_reason, issue.undo = send_at, "", kept

@@ -94,6 +94,10 @@ class Issue(Base):
     frozen: Mapped[dict[str, Any] | None]
     # What the last approval or time changed, so that it can be taken back while nothing has left.
     undo: Mapped[dict[str, Any] | None]
+    # The hash of a correction that is approved and not yet carried out: unsent messages are being moved to it.
+    correction_hash: Mapped[str] = mapped_column(default="")
+    # Its approval said to go on as soon as that is done.
+    correction_resumes: Mapped[bool] = mapped_column(default=False)
     # An editor put the stories in order: composing again leaves it, and adds arrivals at the end.
     is_arranged: Mapped[bool] = mapped_column(default=False)
     # Subscribers who get no mail from it, counted by reason while it is planned.
@@ -183,6 +187,9 @@ class Edition(Base):
     content_hash: Mapped[str]
     # The mail as mail.press cast it, with slots where a reader's address, token, Message-ID and Date go.
     plate: Mapped[bytes] = mapped_column(deferred=True)
+    # What it shows and where (selection.Selection), so that a correction takes a story out of just that; None: it was
+    # released before this was kept.
+    selection: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
 
     stories: Mapped[list["EditionArticle"]] = relationship(cascade="all, delete-orphan")
 
@@ -201,3 +208,5 @@ class EditionArticle(Base):
     edition_id: Mapped[int] = mapped_column(ForeignKey("edition.id", ondelete="CASCADE"), primary_key=True)
     article_id: Mapped[int] = mapped_column(ForeignKey("article.id"), primary_key=True)
     part: Mapped[EditionPart] = mapped_column(primary_key=True)
+    # The newest correction of the article that these words know; 0: none.
+    correction_id: Mapped[int] = mapped_column(default=0)

@@ -15,12 +15,11 @@ from typing import Any
 from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, func, insert, select, text, update
 
 from newsletter import clock, db, errors, milestones, settings
-from newsletter.articles.models import Article
 from newsletter.audience import readership
-from newsletter.issues import figuring, freezing, lifecycle, matching, plates, runs
+from newsletter.issues import amendments, figuring, freezing, lifecycle, matching, plates, runs
 from newsletter.issues.freezing import Content
 from newsletter.issues.matching import Judgement, Matcher, Page
-from newsletter.issues.models import Edition, EditionArticle, EditionPart, Issue, IssueState, OccurrenceState
+from newsletter.issues.models import Edition, Issue, IssueState, OccurrenceState
 from newsletter.issues.plates import Pressed
 from newsletter.issues.selection import Selection
 from newsletter.outbox import queue
@@ -68,7 +67,7 @@ class _Work:
 def plan(issue_id: int) -> None:
     """Plan an approved issue as far as there are readers now; goes on where an earlier planner stopped.
 
-    Raises Conflict when it is not approved, changes meanwhile, or holds a withdrawn article (then it is held).
+    Raises Conflict when it is not approved, changes meanwhile, or a story was withdrawn or corrected (it is held).
     """
     work = _begin(issue_id)
     while work and _plan_page(work):
@@ -108,7 +107,7 @@ def _begin(issue_id: int) -> _Work | None:
         db.session.rollback()
         raise errors.Conflict(f"Only an approved issue can be sent. This issue is {shown}.")
     content = freezing.content(issue)
-    _refuse_withdrawn(issue, content)
+    _refuse_stale(issue, content)
     runs.open_for(issue)
     work = _Work(
         issue_id,
@@ -166,7 +165,7 @@ def _finish(work: _Work) -> bool:
         db.session.rollback()
         return False
     issue = db.session.get_one(Issue, work.issue_id)
-    _refuse_withdrawn(issue, work.content)
+    _refuse_stale(issue, work.content)
     counted = db.session.scalar(select(func.sum(Edition.readers)).filter_by(issue_id=issue.id)) or 0
     if counted != run.planned:
         db.session.rollback()
@@ -250,20 +249,7 @@ def _add(run: Run, edition_ids: Mapping[str, int]) -> int:
 
 def _store_edition(work: _Work, selection: Selection) -> int:
     pressed = work.pressed.pop(selection.key)
-    edition = Edition(
-        issue_id=work.issue_id,
-        key=selection.key,
-        subject=pressed.subject,
-        content_hash=pressed.plate.digest,
-        plate=pressed.plate.packed,
-        stories=[
-            *(EditionArticle(article_id=story_id, part=EditionPart.STORY) for story_id in selection.story_ids),
-            *(EditionArticle(article_id=story_id, part=EditionPart.READ_NEXT) for story_id in selection.read_next_ids),
-        ],
-    )
-    db.session.add(edition)
-    db.session.flush()
-    return edition.id
+    return plates.store(work.issue_id, selection.key, work.content, selection, pressed)
 
 
 def _count_readers(edition_ids: Mapping[str, int], readers: Mapping[str, int]) -> None:
@@ -286,13 +272,10 @@ def _locked(issue_id: int) -> Issue:
     return issue
 
 
-def _refuse_withdrawn(issue: Issue, content: Content) -> None:
-    """Hold an issue that brings an article withdrawn since its approval; raises Conflict with the reason."""
-    ids = [story.id for story in (*content.stories, *content.evergreens)]
-    query = select(Article.headline).where(Article.id.in_(ids), Article.withdrawn_at.is_not(None))
-    headline = db.session.scalars(query.limit(1)).first()
-    if headline is not None:
-        reason = f"“{headline}” was withdrawn after the approval. Return the issue to draft and approve it again."
+def _refuse_stale(issue: Issue, content: Content) -> None:
+    """Hold an issue that brings an article withdrawn or corrected since its approval; raises Conflict with why."""
+    reason = amendments.of(content).reason
+    if reason:
         lifecycle.hold(issue, reason, actor="outbox")
         db.session.commit()
         raise errors.Conflict(reason)

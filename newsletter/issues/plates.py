@@ -1,10 +1,13 @@
 """The plate of an edition: its mail with all headers, pressed at release and sent from then on."""
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 
+from newsletter import db
 from newsletter.issues import editions
 from newsletter.issues.freezing import Content
+from newsletter.issues.models import Edition, EditionArticle, EditionPart
 from newsletter.issues.selection import Selection
 from newsletter.mail import addresses, links, mime, press, slots
 from newsletter.mail.press import Plate
@@ -40,6 +43,28 @@ def cast(issue_id: int, content: Content, selection: Selection, *, dated_at: dat
         feedback_id=f"{issue_id}:{content.slug}:digest:{_sender_id(domain)}",
     )
     return Pressed(mail.subject, press.cast(outgoing))
+
+
+def store(issue_id: int, key: str, content: Content, selection: Selection, pressed: Pressed) -> int:
+    """Keep an edition under a key of its issue; flushed; its id."""
+    known = {story.id: story.correction_id for story in (*content.stories, *content.evergreens)}
+    parts = {EditionPart.STORY: selection.story_ids, EditionPart.READ_NEXT: selection.read_next_ids}
+    edition = Edition(
+        issue_id=issue_id,
+        key=key,
+        subject=pressed.subject,
+        content_hash=pressed.plate.digest,
+        plate=pressed.plate.packed,
+        selection=dataclasses.asdict(selection),
+        stories=[
+            EditionArticle(article_id=article_id, part=part, correction_id=known[article_id])
+            for part, article_ids in parts.items()
+            for article_id in article_ids
+        ],
+    )
+    db.session.add(edition)
+    db.session.flush()
+    return edition.id
 
 
 def _sender_id(domain: str) -> str:

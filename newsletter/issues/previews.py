@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from newsletter import clock, settings
-from newsletter.issues import editions, freezing, matching, selection
+from newsletter.issues import amendments, editions, freezing, matching, selection
 from newsletter.issues.freezing import Content
 from newsletter.issues.models import Issue
 from newsletter.issues.selection import Profile, Selection
@@ -19,7 +19,8 @@ def render(issue: Issue, topic_ids: Collection[int] | None = None, profile: Prof
 
     It renders: call it in a read-only request, never while the database waits for a writer.
     """
-    content = freezing.content(issue)
+    # What would leave from now on.
+    content = amendments.of(freezing.content(issue)).content
     dated_at = issue.send_at or clock.now()
     mail = editions.render(content, choose(content, topic_ids, profile), dated_at=dated_at)
     return mail.for_reader(token=TOKEN, address=ADDRESS)

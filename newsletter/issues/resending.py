@@ -9,7 +9,7 @@ from sqlalchemy import select
 from newsletter import clock, db, errors
 from newsletter.audience import readership
 from newsletter.audience.models import Subscriber
-from newsletter.issues import planning, received, runs
+from newsletter.issues import amendments, planning, received, runs
 from newsletter.issues.models import Edition, EditionArticle, Issue
 from newsletter.outbox import failures
 from newsletter.outbox.models import Message, Run
@@ -21,6 +21,7 @@ SETTLED = "settled"
 LEFT = "left"
 MOVED = "moved"
 HAD_SINCE = "had_since"
+CORRECTED = "corrected"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def _run(issue: Issue) -> Run:
 def _reasons(issue: Issue, messages: Sequence[Message]) -> dict[int, str]:
     """Why each message stays as it is; empty when it can go."""
     reasons: dict[int, str] = {}
+    stale = set(amendments.stale_editions(issue.id))
     own = received.brought({message.ref for message in messages if message.ref is not None})
     since = _runs_with_its_stories(issue)
     for start in range(0, len(messages), 500):
@@ -92,6 +94,8 @@ def _reasons(issue: Issue, messages: Sequence[Message]) -> dict[int, str]:
                 or stopped
                 or (MOVED if key != message.address_key else "")
                 or (HAD_SINCE if had_since else "")
+                # The same Message-ID is the same mail: it cannot go in other words.
+                or (CORRECTED if message.ref in stale else "")
             )
     return reasons
 

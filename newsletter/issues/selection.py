@@ -3,8 +3,9 @@
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,32 @@ class Selection:
         """SHA-256 of all that shows: equal keys are one edition."""
         shown = [self.lead_id, [[each.topic_id, each.story_ids, each.more] for each in self.sections]]
         return hashlib.sha256(json.dumps([*shown, self.read_next_ids]).encode()).hexdigest()
+
+
+def read(stored: Mapping[str, Any]) -> Selection:
+    """A selection as dataclasses.asdict and JSON wrote it."""
+    sections = (Section(each["topic_id"], tuple(each["story_ids"]), each["more"]) for each in stored["sections"])
+    return Selection(stored["lead_id"], tuple(sections), tuple(stored["read_next_ids"]))
+
+
+def without(whole: Selection, gone: Collection[int], order: Sequence[int]) -> Selection:
+    """The same without these stories, nothing in their place; the lead is the first of what is left, by `order`.
+
+    Empty when no story is left.
+    """
+    kept = [
+        Section(each.topic_id, tuple(story_id for story_id in each.story_ids if story_id not in gone), each.more)
+        for each in whole.sections
+    ]
+    sections = tuple(each for each in kept if each.story_ids or each.more)
+    story_ids = [story_id for each in sections for story_id in each.story_ids]
+    if not story_ids:
+        return Selection(None, (), ())
+    places = {story_id: place for place, story_id in enumerate(order)}
+    lead_id = whole.lead_id
+    if lead_id in gone:
+        lead_id = min(story_ids, key=lambda each: places.get(each, len(places)))
+    return Selection(lead_id, sections, tuple(story_id for story_id in whole.read_next_ids if story_id not in gone))
 
 
 def select(pool: Pool, profile: Profile, sizes: Sizes, *, may_repeat: bool = False) -> Selection:

@@ -1,7 +1,7 @@
 """What rooms ask of the outbox: rows into streams and runs, and a run's way from planning to its end."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
@@ -35,6 +35,8 @@ UNSUBSCRIBED = "unsubscribed"
 
 # The kind of a run that was forgotten; nothing looks for it but `clear_discarded`.
 DISCARDED = "discarded"
+
+_CHUNK = 500  # ids in one statement
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,42 @@ def redirect(recipient_id: int, address: str, kind: str = "issue") -> None:
     db.session.expire_all()
 
 
+def has_open(run: Run, refs: Sequence[int]) -> bool:
+    """Whether a message of the run with one of these refs may still leave, or is leaving."""
+    for chunk in _chunks(refs):
+        query = select(Message.id).where(_is_of(run), Message.ref.in_(chunk)).limit(1)
+        for state in ("'queued'", "'deferred'"):
+            if db.session.scalar(query.where(Message.state == literal_column(state))) is not None:
+                return True
+        if db.session.scalar(query.where(Message.claimed_by.is_not(None))) is not None:
+            return True
+    return False
+
+
+def unsent(run: Run, state: MessageState, *, after: int, limit: int) -> list[tuple[int, int]]:
+    """(id, ref) of messages of a run in `state` (queued or deferred) whose id is above `after`, by id."""
+    query = select(Message.id, Message.ref).where(_is_of(run), Message.state == literal_column(f"'{state.value}'"))
+    page = query.where(Message.id > after).order_by(Message.run_id, Message.id).limit(limit)
+    return [(row.id, row.ref) for row in db.session.execute(page)]
+
+
+def readdress(run: Run, message_ids: Sequence[int], *, from_ref: int, to_ref: int) -> int:
+    """Give messages that wait another edition; a body that is being written keeps its own. How many it were."""
+    return sum(
+        _update(update(Message).where(_waits(run, chunk), Message.ref == from_ref).values(ref=to_ref))
+        for chunk in _chunks(message_ids)
+    )
+
+
+def skip(run: Run, message_ids: Sequence[int], *, from_ref: int, reason: str) -> int:
+    """Never send messages that wait with this ref, for a reason an editor reads. How many it were."""
+    values = {"state": MessageState.SKIPPED, "last_reply": reason, "settled_at": clock.now()}
+    return sum(
+        _update(update(Message).where(_waits(run, chunk), Message.ref == from_ref).values(values))
+        for chunk in _chunks(message_ids)
+    )
+
+
 def find_run(kind: str, ref: int = 0) -> Run | None:
     """The run of an issue, or a kind's stream."""
     return db.session.scalars(select(Run).filter_by(kind=kind, ref=ref)).first()
@@ -344,6 +382,20 @@ def _may_write(address: str, *, despite_bounce: bool) -> bool:
     if found is None or found.reason is SuppressionReason.ERASURE:
         return True
     return despite_bounce and found.reason is SuppressionReason.HARD_BOUNCE
+
+
+def _is_of(run: Run) -> ColumnElement[bool]:
+    # Not an equality: see ledger._RUNS_IN_TURN.
+    return (Message.run_id >= run.id) & (Message.run_id <= run.id)
+
+
+def _waits(run: Run, message_ids: Sequence[int]) -> ColumnElement[bool]:
+    unsent = Message.state.in_([MessageState.QUEUED, MessageState.DEFERRED])
+    return (Message.run_id == run.id) & Message.id.in_(message_ids) & unsent
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
 
 
 def _move(

@@ -13,7 +13,7 @@ import structlog
 
 from newsletter import clock, db, errors, jobs
 from newsletter.articles import feeds, pictures
-from newsletter.issues import counting, occurrences, planning, timekeeping
+from newsletter.issues import amending, counting, occurrences, planning, timekeeping
 from newsletter.scheduler import sweep, work
 
 log = structlog.get_logger()
@@ -72,6 +72,8 @@ def defer_issues(report: Report) -> None:
         _defer(report, "plan", issue_id=issue_id)
     for issue_id in _read(report, counting.due):
         _defer(report, counting.JOB, issue_id=issue_id)
+    for issue_id in _read(report, amending.waiting):
+        _defer(report, "correct", issue_id=issue_id)
 
 
 def defer_feeds(report: Report) -> None:
@@ -102,6 +104,9 @@ def _issues(report: Report) -> None:
     for issue_id in _read(report, timekeeping.soon):
         with _step(report, "plan", issue_id=issue_id):
             planning.plan(issue_id)
+    for issue_id in _read(report, amending.waiting):
+        with _step(report, "correct", issue_id=issue_id):
+            amending.carry_out(issue_id)
 
 
 def _poll_feeds(report: Report) -> None:

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 
 from newsletter import clock, db, errors, jobs, milestones, settings
 from newsletter.articles import feeds, pictures, polling
-from newsletter.issues import counting, occurrences, planning, timekeeping
+from newsletter.issues import amending, counting, occurrences, planning, timekeeping
 from newsletter.issues.models import Occurrence
 from newsletter.jobs import registry
 
@@ -39,6 +39,7 @@ def register() -> None:
     registry.register("plan", planning.plan, registry.ISSUES)
     registry.register("release", release, registry.ISSUES)
     registry.register(counting.JOB, counting.count, registry.CHECKS)
+    registry.register("correct", amending.carry_out, registry.ISSUES)
     registry.register("fetch_feed", _fetch_feed, registry.FEEDS)
     registry.register("fetch_pictures", pictures.fetch_missing, registry.FEEDS)
 

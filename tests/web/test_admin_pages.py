@@ -170,7 +170,8 @@ def test_withdrawing_names_the_issues_and_takes_the_article_out_of_what_has_not_
     article_id = db.session.scalars(select(Article.id).filter_by(headline=desk.HEADLINES[0][1])).one()
     db.session.rollback()
     assert "The Weekly" in client.get(f"/admin/articles/{article_id}/withdrawal").text
-    answer = _post(client, csrf, f"/admin/articles/{article_id}/withdrawal")
+    assert "Say why" in _post(client, csrf, f"/admin/articles/{article_id}/withdrawal").text
+    answer = _post(client, csrf, f"/admin/articles/{article_id}/withdrawal", reason="It was never made.")
     assert "is withdrawn" in client.get(answer.location).text
     _post(client, csrf, "/admin/newsletters/weekly/issues")
     issue = newsletters.get("weekly").id

@@ -1,17 +1,26 @@
-"""What there is to read: searched, brought in from a page, withdrawn."""
+"""What there is to read: searched, brought in from a page, corrected, withdrawn."""
+
+from datetime import datetime
+from typing import Any
 
 from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import db, errors
-from newsletter.articles import catalogue, pages, publishing
-from newsletter.issues import agenda, lifecycle
+from newsletter.articles import catalogue, correcting, pages, publishing
+from newsletter.articles.correcting import Words
+from newsletter.articles.models import Article
+from newsletter.issues import agenda, amending, corrections
+from newsletter.issues.corrections import Touched
+from newsletter.issues.editing import Hand
 from newsletter.publication import topics
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
 from newsletter.web.admin import access, answers
 
 blueprint = Blueprint("desk_articles", __name__, url_prefix="/admin/articles")
+
+_WORDS = ("headline", "dek", "url", "picture_alt", "body")
 
 
 @blueprint.get("")
@@ -46,36 +55,171 @@ def bring_in() -> Response:
     return answers.see_other(url_for("desk_articles.show"), told=f"“{headline}” is in.")
 
 
+@blueprint.get("/<int:article_id>")
+@access.needs(Action.LOOK)
+def show_one(article_id: int) -> Response:
+    """One article: its words, the issues it stands in, what was done to it."""
+    return _one(article_id)
+
+
+@blueprint.post("/<int:article_id>/words")
+@access.needs(Action.EDIT)
+def write(article_id: int) -> Response:
+    """Correct its words; what was approved with the old ones waits, what is being sent stops."""
+    typed = {name: request.form.get(name, "").replace("\r\n", "\n") for name in (*_WORDS, "reason")}
+    visitor = access.visitor()
+    try:
+        article = correcting.get(article_id, seen=_seen())
+        _check_may_change(article_id)
+        words = Words(**{name: typed[name] for name in _WORDS})
+        hand = Hand(visitor.address, visitor.editor_id)
+        correction, found = corrections.correct(article.id, words, reason=typed["reason"], hand=hand)
+    except errors.BadInput as error:
+        return _one(article_id, {error.field: error.message}, typed=typed, status=422)
+    except errors.Conflict as error:
+        return _one(article_id, {"": error.message}, typed=typed, status=409)
+    if correction is None:
+        return answers.see_other(url_for(".show_one", article_id=article_id), told="It says so already.")
+    told = f"The article is corrected. {_what_waits(found)}".strip()
+    db.session.commit()
+    return answers.see_other(url_for(".show_one", article_id=article_id, _anchor="issues"), told=told)
+
+
+@blueprint.post("/<int:article_id>/words/release")
+@access.needs(Action.EDIT)
+def let_go(article_id: int) -> Response:
+    """Leave its words to the feed again."""
+    article, visitor = correcting.get(article_id), access.visitor()
+    audit.record(
+        visitor.address,
+        "article left to its feed",
+        f"article {article.id}",
+        before={"held": article.held_fields},
+        editor_id=visitor.editor_id,
+    )
+    correcting.let_go(article)
+    db.session.commit()
+    told = "The feed’s own words come back with its next fetch."
+    return answers.see_other(url_for(".show_one", article_id=article_id), told=told)
+
+
 @blueprint.get("/<int:article_id>/withdrawal")
 @access.needs(Action.PUBLISH)
-def review_withdrawal(article_id: int) -> str:
-    """What withdrawing would touch."""
-    article = catalogue.get(article_id)
-    return render_template(
-        "admin/withdraw.html",
-        article=article,
-        issues=[(issue, lifecycle.shown_state(issue)) for issue in agenda.carrying(article.id)],
-    )
+def review_withdrawal(article_id: int) -> Response:
+    """What withdrawing would touch; afterwards, what it touched."""
+    return _withdrawal(article_id)
 
 
 @blueprint.post("/<int:article_id>/withdrawal")
 @access.needs(Action.PUBLISH)
 def withdraw(article_id: int) -> Response:
     """Withdraw an article: no issue that has not left brings it."""
-    article, visitor = catalogue.get(article_id), access.visitor()
-    before = article.withdrawn_at
-    publishing.withdraw(article)
-    audit.record(
-        visitor.address,
-        "article withdrawn",
-        f"article {article.id}",
-        before={"withdrawn_at": before and before.isoformat()},
-        after={"withdrawn_at": article.withdrawn_at and article.withdrawn_at.isoformat()},
-        editor_id=visitor.editor_id,
-    )
-    headline = article.headline
+    visitor = access.visitor()
+    hand = Hand(visitor.address, visitor.editor_id)
+    try:
+        found = corrections.withdraw(article_id, reason=request.form.get("reason", ""), hand=hand)
+    except errors.BadInput as error:
+        return _withdrawal(article_id, wrong=error.message, status=422)
+    except errors.Conflict as error:
+        return _withdrawal(article_id, error.message, status=409)
+    told = f"The article is withdrawn. {_what_waits(found)}".strip()
+    waiting = [each.issue.id for each in found if each.state in corrections.STOPPED]
     db.session.commit()
-    return answers.see_other(url_for("desk_articles.show"), told=f"“{headline}” is withdrawn.")
+    # The one issue that needs an answer now is where the editor goes on.
+    address = (
+        url_for("desk_issue.show", issue_id=waiting[0])
+        if len(waiting) == 1
+        else url_for(".review_withdrawal", article_id=article_id)
+    )
+    return answers.see_other(address, told=told)
+
+
+@blueprint.get("/<int:article_id>/issues/<int:issue_id>/reach")
+@access.needs(Action.LOOK)
+def reach(article_id: int, issue_id: int) -> str:
+    """Who had it with an issue, who has not yet: a fragment, because counting a million takes a moment."""
+    article, issue = catalogue.get(article_id), agenda.get(issue_id)
+    return render_template("admin/_reach.html", reach=amending.reach(issue, article.id))
+
+
+def _check_may_change(article_id: int) -> None:
+    is_out = any(each.state != "draft" for each in corrections.touched(article_id))
+    if is_out and not access.visitor().may(Action.PUBLISH):
+        raise errors.Refused("It stands in an issue that is approved or sent. An editor corrects it from here on.")
+
+
+def _what_waits(found: list[Touched]) -> str:
+    names = [each.name for each in found if each.state in corrections.STOPPED]
+    if not names:
+        return ""
+    return f"{', '.join(names)} {'waits' if len(names) == 1 else 'wait'} for you."
+
+
+def _seen() -> datetime | None:
+    try:
+        return datetime.fromisoformat(request.form.get("seen", ""))
+    except ValueError:
+        return None
+
+
+def _withdrawal(article_id: int, problem: str = "", *, wrong: str = "", status: int = 200) -> Response:
+    db.session.rollback()
+    with db.reading():
+        article = catalogue.get(article_id)
+        shown = render_template(
+            "admin/withdraw.html",
+            article=article,
+            touched=corrections.touched(article.id),
+            reach=_asked_reach(article),
+            reason=request.form.get("reason", ""),
+            problem=problem,
+            wrong=wrong,
+        )
+    return make_response(shown, status)
+
+
+def _asked_reach(article: Article) -> dict[int, amending.Reach]:
+    """Without script the counts come with the page, for the one issue they were asked of."""
+    issue_id = request.args.get("reach", type=int)
+    return {issue_id: amending.reach(agenda.get(issue_id), article.id)} if issue_id else {}
+
+
+def _one(
+    article_id: int,
+    problems: dict[str, str] | None = None,
+    *,
+    typed: dict[str, Any] | None = None,
+    status: int = 200,
+) -> Response:
+    db.session.rollback()
+    problems = problems or {}
+    with db.reading():
+        article = catalogue.get(article_id)
+        touched = corrections.touched(article.id)
+        is_out = any(each.state != "draft" for each in touched)
+        shown = render_template(
+            "admin/article.html",
+            article=article,
+            typed=typed or _words_of(article),
+            touched=touched,
+            may_change=access.visitor().may(Action.PUBLISH if is_out else Action.EDIT),
+            reach=_asked_reach(article),
+            history=audit.of(f"article {article.id}", limit=12),
+            problems={name: said for name, said in problems.items() if name},
+            problem=problems.get("", ""),
+        )
+    return make_response(shown, status)
+
+
+def _words_of(article: Article) -> dict[str, str]:
+    return {
+        "headline": article.headline,
+        "dek": article.dek,
+        "url": article.url,
+        "picture_alt": article.picture_alt,
+        "body": article.body_markdown,
+        "reason": "",
+    }
 
 
 def _page(problem: str = "", *, status: int = 200) -> Response:

@@ -5,6 +5,7 @@ from flask import Blueprint
 from newsletter.web.admin import (
     access,
     account,
+    amending,
     answers,
     arrivals,
     articles,
@@ -56,6 +57,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     messages.blueprint,
     resending.blueprint,
     uncertain.blueprint,
+    amending.blueprint,
     previews.blueprint,
     calendar.blueprint,
     articles.blueprint,

@@ -7,7 +7,7 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import clock, db, errors
-from newsletter.issues import agenda, arrivals, counting, dates, deciding, editing, lifecycle, watching
+from newsletter.issues import agenda, amending, arrivals, counting, dates, deciding, editing, lifecycle, watching
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
@@ -130,6 +130,7 @@ def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.
             pace=pace,
             arrivals=arrivals.waiting(issue) if issue.state in lifecycle.OPEN else [],
             arrived=arrivals.count(issue) if issue.state in lifecycle.OPEN else 0,
+            standing=amending.standing(issue),
             history=audit.of(f"issue {issue.id}", limit=12),
             problem=problem,
         )

@@ -46,6 +46,7 @@ ROOMS: tuple[Room, ...] = (
             "desk_issue",
             "desk_arrivals",
             "desk_sending",
+            "desk_amending",
             "desk_messages",
             "desk_resending",
             "desk_uncertain",
