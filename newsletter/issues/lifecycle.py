@@ -291,7 +291,14 @@ def _steer(issue: Issue, action: str, *, actor: str, editor_id: int | None, reas
         queue.resume(run)
     else:
         queue.cancel(run)
-    audit.record(actor, action, _subject(issue), before={"run": before}, after={"reason": reason}, editor_id=editor_id)
+    audit.record(
+        actor,
+        action,
+        _subject(issue),
+        before={"run": before},
+        after={"run": run.state.value, "reason": reason},
+        editor_id=editor_id,
+    )
     return issue
 
 

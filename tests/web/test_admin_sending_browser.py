@@ -77,15 +77,13 @@ def test_an_issue_is_approved_undone_and_stopped_by_thumb_or_keyboard(page, addr
     expect(page.get_by_role("status")).to_contain_text("Approved. It goes")
     _fits(page)
 
-    _tab_to(page, "Undo the approval")
-    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Undo the approval").tap()
     expect(page.get_by_role("status")).to_contain_text("Undone. It is a draft")
     _tab_to(page, "Approve and send")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Send now").click()
     _fits(page)
-    _tab_to(page, "Send")
-    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Send").tap()
     timer = page.get_by_role("timer")
     expect(timer).to_contain_text("It goes in 5")
     _is_in_order(page)
@@ -93,6 +91,7 @@ def test_an_issue_is_approved_undone_and_stopped_by_thumb_or_keyboard(page, addr
     expect(page.get_by_role("status")).to_contain_text("Undone. It goes")
 
 
+@pytest.mark.slow
 def test_what_became_of_its_mails_is_looked_into(app, page, address, issue_id):
     reader, number = _send(app, issue_id)
     page.goto(f"{address}/admin/issues/{issue_id}")
