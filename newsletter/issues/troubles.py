@@ -6,12 +6,14 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from newsletter import clock, db, settings
-from newsletter.issues import lifecycle, runs
+from newsletter.issues import dates, lifecycle, runs
+from newsletter.issues.dates import Date, Standing
 from newsletter.issues.models import Issue
 from newsletter.outbox import doubts, queue, workers
 from newsletter.outbox.models import MessageState, Run
 
 _LATELY = timedelta(days=7)
+_A_DAY = timedelta(days=1)
 _MOST = 20  # issues looked at
 _LISTED = 5
 
@@ -51,6 +53,18 @@ def overdue() -> list[Issue]:
     late_at = clock.now() - settings.current().alarm_after
     query = select(Issue).where(Issue.state.in_(lifecycle.READY), Issue.send_at <= late_at, Issue.held_reason == "")
     return list(db.session.scalars(query.order_by(Issue.send_at)))
+
+
+def unopened() -> list[Date]:
+    """The dates of the last day that passed and nothing was opened for them: nothing that keeps the calendar runs."""
+    now = clock.now()
+    late_at = now - settings.current().alarm_after
+    passed = dates.coming(dates.with_calendar(), now - _A_DAY, ahead=late_at - (now - _A_DAY))
+    return [
+        each
+        for each in passed
+        if each.state == Standing.PLANNED and each.at > (each.newsletter.calendar_from_at or each.newsletter.created_at)
+    ]
 
 
 def is_nobody_sending() -> bool:

@@ -396,3 +396,15 @@ def test_today_says_what_went_wrong(client, issue_id, time):
     time.shift(8 * 24 * 60 * 60)
     desk.log_in(client, Role.EDITOR)
     assert "bounced." not in client.get("/admin").text
+
+
+def test_today_says_when_nothing_keeps_the_calendar(client, daily, time):
+    newsletters.get("daily").approval = NONE
+    db.session.commit()
+    desk.log_in(client, Role.EDITOR)
+    for minutes, is_said in ((-1, False), (1, False), (3, True)):
+        time.move_to(SEVEN + minutes * MINUTE)
+        desk.log_in(client, Role.EDITOR)
+        assert ("The Daily did not appear" in client.get("/admin").text) == is_said
+    run()
+    assert "The Daily did not appear" not in client.get("/admin").text

@@ -43,6 +43,7 @@ def show() -> str:
         uncertain_elsewhere=uncertain_elsewhere,
         bouncing=troubles.bouncing(),
         overdue=troubles.overdue(),
+        unopened=troubles.unopened(),
         is_nobody_sending=troubles.is_nobody_sending(),
         growth=growth.lately(_WEEK),
         chart=charts.growth(growth.spans(_MONTH), title="Growth of the readership in 30 days"),
