@@ -3,6 +3,7 @@
 import dataclasses
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from flask.cli import AppGroup
@@ -11,24 +12,28 @@ from newsletter import errors
 from newsletter.articles import pictures
 from newsletter.audience import asking
 from newsletter.cli.answers import ACTOR, Answer, add
+from newsletter.mail import addresses
 from newsletter.publication import legal, masthead, newsletters, topics
 from newsletter.publication.models import Approval, LegalKind, LegalWay, NewsletterKind
 from newsletter.staff import audit
 
 _NEWSLETTER = (
     click.argument("slug"),
-    click.option("--title", required=True, help="Its name, as readers see it."),
+    click.option("--title", help="Its name, as readers see it; a new one needs it."),
     click.option("--topic", multiple=True, help="A topic's slug; repeat in the order of the sections."),
-    click.option("--days", default="", help="mon,tue,...; leave out to send by hand."),
-    click.option("--at", default="", help="Wall time in the zone, like 07:00."),
-    click.option("--zone", default="UTC", show_default=True, help="IANA time zone, like Europe/Berlin."),
+    click.option("--days", help="mon,tue,...; empty: sent by hand."),
+    click.option("--at", help="Wall time in the zone, like 07:00."),
+    click.option("--zone", help="IANA time zone, like Europe/Berlin."),
     click.option("--holiday", multiple=True, help="A local date on which it does not appear, like 2026-12-25."),
-    click.option("--promise", default="", help="One sentence: what readers get."),
-    click.option(
-        "--kind", type=click.Choice([each.value for each in NewsletterKind]), default="digest", show_default=True
-    ),
-    click.option("--approval", type=click.Choice([each.value for each in Approval]), default="none", show_default=True),
+    click.option("--promise", help="One sentence: what readers get."),
+    click.option("--kind", type=click.Choice([each.value for each in NewsletterKind])),
+    click.option("--approval", type=click.Choice([each.value for each in Approval])),
+    click.option("--unapproved", type=click.Choice(["held", "sent"]), help="What an unapproved issue is at its time."),
+    click.option("--sender", help="Name <address>; empty: the house's."),
     click.option("--minimum", type=click.IntRange(1), help="Stories an issue needs."),
+    click.option("--look-back", type=click.IntRange(1), help="Days it looks back."),
+    click.option("--language", help="The language of its articles, like en."),
+    click.option("--public/--private", default=None, help="Whether visitors are offered it."),
 )
 _LEGAL = (
     click.argument("kind", type=click.Choice([each.value for each in LegalKind])),
@@ -71,15 +76,23 @@ def register(group: AppGroup) -> None:
         group.add_command(each)
     add(topic, "add", add_topic, click.argument("slug"), click.argument("name"))
     add(topic, "list", list_topics, reads=True)
+    add(topic, "order", order_topics, click.argument("slugs", metavar="SLUG...", nargs=-1, required=True))
     add(newsletter, "add", add_newsletter, *_NEWSLETTER)
     add(newsletter, "list", list_newsletters, reads=True)
+    add(newsletter, "pause", pause_newsletter, click.argument("slug"))
+    add(newsletter, "resume", resume_newsletter, click.argument("slug"))
     add(legal_text, "publish", publish_legal, *_LEGAL)
     add(group, "masthead", set_masthead, *_MASTHEAD)
 
 
 def add_topic(*, slug: str, name: str) -> Answer:
     """Add a topic, or rename the one that has this slug."""
+    found = topics.find(slug)
+    before = {"name": found.name} if found else {}
     topic = topics.add(slug, name)
+    if before != {"name": topic.name}:
+        action = "topic renamed" if before else "topic added"
+        audit.record(ACTOR, action, f"topic {slug}", before=before, after={"name": topic.name})
     return Answer({"topic": topic.id, "slug": topic.slug, "name": topic.name}, [f"Topic {topic.slug}: {topic.name}."])
 
 
@@ -92,40 +105,86 @@ def list_topics() -> Answer:
     )
 
 
-def add_newsletter(
-    *,
-    slug: str,
-    title: str,
-    topic: tuple[str, ...],
-    days: str,
-    at: str,
-    zone: str,
-    holiday: tuple[str, ...],
-    promise: str,
-    kind: str,
-    approval: str,
-    minimum: int | None,
-) -> Answer:
-    """Add a newsletter, or change the one that has this slug; without --days it is sent by hand."""
-    calendar = newsletters.Calendar(
-        days=[day.strip().lower() for day in days.split(",") if day.strip()],
-        at=at,
-        zone=zone,
-        holidays=[_date(text) for text in holiday],
-    )
-    plan = newsletters.Plan(
-        title=title,
-        topics=topic,
-        calendar=calendar,
-        promise=promise,
-        kind=NewsletterKind(kind),
-        approval=Approval(approval),
-        minimum_stories=minimum,
-    )
-    newsletter = newsletters.save(slug, plan)
+def order_topics(*, slugs: tuple[str, ...]) -> Answer:
+    """Put the topics in this order; those not named follow as they stood."""
+    before = [topic.slug for topic in topics.all()]
+    topics.arrange(list(slugs))
+    after = [topic.slug for topic in topics.all()]
+    audit.record(ACTOR, "topics put in order", "topics", before={"order": before}, after={"order": after})
+    return Answer({"topics": after}, [", ".join(after)])
+
+
+def add_newsletter(*, slug: str, **said: Any) -> Answer:
+    """Add a newsletter, or change the one that has this slug: what is not named stays as it is.
+
+    A new one needs --title and a --topic; without --days it is sent by hand.
+    """
+    present = newsletters.find(slug)
+    before = newsletters.plan_of(present) if present else newsletters.Plan(title="", topics=())
+    newsletter = newsletters.save(slug, _changed(before, said))
+    after = newsletters.plan_of(newsletter)
+    if present is None or after != before:
+        audit.record(
+            ACTOR,
+            "newsletter changed" if present else "newsletter added",
+            f"newsletter {slug}",
+            before=_plain(before) if present else {},
+            after=_plain(after),
+        )
     carried = ", ".join(each.name for each in newsletter.topics)
     data = {"newsletter": newsletter.id, "slug": slug, "topics": [each.slug for each in newsletter.topics]}
     return Answer(data, [f"{newsletter.title} carries {carried}."])
+
+
+def pause_newsletter(*, slug: str) -> Answer:
+    """Let a newsletter's calendar stand still; its readers stay subscribed."""
+    return _set_pause(slug, is_paused=True)
+
+
+def resume_newsletter(*, slug: str) -> Answer:
+    """Let a paused newsletter appear again, from its next date on."""
+    return _set_pause(slug, is_paused=False)
+
+
+def _set_pause(slug: str, *, is_paused: bool) -> Answer:
+    newsletter = newsletters.get(slug)
+    before = newsletter.paused_at is not None
+    (newsletters.pause if is_paused else newsletters.go_on)(newsletter)
+    if before != is_paused:
+        action = "newsletter paused" if is_paused else "newsletter goes on"
+        audit.record(ACTOR, action, f"newsletter {slug}", before={"paused": before}, after={"paused": is_paused})
+    said = "is paused" if is_paused else "appears again"
+    return Answer({"newsletter": slug, "paused": is_paused}, [f"{newsletter.title} {said}."])
+
+
+def _changed(plan: newsletters.Plan, said: dict[str, Any]) -> newsletters.Plan:
+    """The plan with what was named on the command line."""
+    named = {name: value for name, value in said.items() if value not in (None, ())}
+    calendar: dict[str, Any] = {name: named.pop(name) for name in ("at", "zone") if name in named}
+    if "days" in named:
+        calendar["days"] = [day.strip().lower() for day in named.pop("days").split(",") if day.strip()]
+        # Without days there is no time either.
+        calendar = {"at": ""} | calendar if not calendar["days"] else calendar
+    if "holiday" in named:
+        calendar["holidays"] = [_date(text) for text in named.pop("holiday")]
+    if named.get("sender"):
+        addresses.parse(named["sender"])
+    renamed = {"topic": "topics", "minimum": "minimum_stories", "look_back": "look_back_days", "public": "is_public"}
+    values = {renamed.get(name, name): value for name, value in named.items() if name != "unapproved"}
+    if "unapproved" in named:
+        values["sends_unapproved"] = named["unapproved"] == "sent"
+    for name, kind in (("kind", NewsletterKind), ("approval", Approval)):
+        if name in values:
+            values[name] = kind(values[name])
+    return dataclasses.replace(plan, calendar=dataclasses.replace(plan.calendar, **calendar), **values)
+
+
+def _plain(plan: newsletters.Plan) -> dict[str, Any]:
+    """A plan as the audit log keeps it."""
+    values = dataclasses.asdict(plan)
+    dates = [day.isoformat() for day in plan.calendar.holidays]
+    calendar = values.pop("calendar")
+    return {**values, **calendar, "holidays": dates, "topics": list(plan.topics)}
 
 
 def list_newsletters() -> Answer:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import selectinload
 
 from newsletter import clock, db, errors
 from newsletter.articles.models import Article
-from newsletter.issues import composing, dates, lifecycle, runs
+from newsletter.issues import calendar, composing, dates, lifecycle, runs
 from newsletter.issues.models import Issue, IssueArticle, IssueState
 from newsletter.outbox.models import Run, RunState
 from newsletter.publication import newsletters
@@ -71,7 +71,7 @@ def story_counts(issues: Sequence[Issue]) -> dict[int, int]:
 
 def needs_approval(issue: Issue) -> bool:
     """Whether nobody but an editor will send this draft: approval is asked for, or it has no time of its own."""
-    return issue.newsletter.approval is not Approval.NONE or not issue.newsletter.days
+    return issue.newsletter.approval is not Approval.NONE or calendar.schedule_of(issue.newsletter) is None
 
 
 def under_way() -> list[Issue]:

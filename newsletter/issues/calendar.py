@@ -1,5 +1,6 @@
 """When a newsletter appears: local wall time on chosen days, turned into instants, whatever the clocks do."""
 
+import itertools
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,8 +35,8 @@ class Occasion:
 
 
 def schedule_of(newsletter: Newsletter) -> Schedule | None:
-    """The schedule of a newsletter; None when it is sent by hand."""
-    if not newsletter.days or not newsletter.at:
+    """The schedule of a newsletter; None when it is paused, or sent by hand."""
+    if newsletter.paused_at is not None or not newsletter.days or not newsletter.at:
         return None
     return Schedule(
         newsletter.zone,
@@ -81,6 +82,11 @@ def next_after(schedule: Schedule, instant: datetime) -> Occasion | None:
     return next(iter(_forward(schedule, instant)), None)
 
 
+def first_after(schedule: Schedule, instant: datetime, count: int) -> list[Occasion]:
+    """The first occasions due after an instant, fewer where there are no more within 400 days."""
+    return list(itertools.islice(_forward(schedule, instant), count))
+
+
 def last_before(schedule: Schedule, instant: datetime) -> Occasion | None:
     """The last occasion due before an instant, or None within 400 days."""
     found = occurrences(schedule, instant - timedelta(days=15), instant - timedelta(microseconds=1))
@@ -97,6 +103,8 @@ def gap_around(schedule: Schedule, instant: datetime) -> timedelta | None:
 
 def how_often(newsletter: Newsletter, language: str = "en") -> str:
     """The calendar in words, for readers and editors: "Every day at 07:00 (Berlin time)"."""
+    if newsletter.paused_at is not None:
+        return speech.say("Paused for now", language)
     schedule = schedule_of(newsletter)
     if schedule is None:
         return speech.say("When there is news", language)

@@ -8,13 +8,15 @@ from sqlalchemy import select
 from newsletter import db, errors, settings
 from newsletter.issues import calendar
 from newsletter.issues.calendar import Occasion, Schedule
-from newsletter.issues.models import OPEN_DATES, Issue, Occurrence, OccurrenceState
+from newsletter.issues.models import OPEN_DATES, Issue, IssueState, Occurrence, OccurrenceState
 from newsletter.publication import newsletters
 from newsletter.publication.models import Approval, Newsletter
 
 # After a longer downtime than this nothing of it is written down.
 _REMEMBERED = timedelta(days=35)
 
+_CHANGED, _PAUSED = "The calendar was changed.", "The newsletter is paused."
+_UNSENT = (IssueState.DRAFT, IssueState.APPROVED, IssueState.SCHEDULED)
 _PASSED_OVER = "It was due while nothing ran, and a later one takes its place."
 
 
@@ -99,6 +101,8 @@ def _open_dates(newsletter: Newsletter, schedule: Schedule, now: datetime) -> li
 
 def _follow_calendar(newsletter: Newsletter, schedule: Schedule | None, now: datetime) -> None:
     """Bring opened occurrences that are still to come in line with a calendar, or zone rules, that changed since."""
+    if newsletter.paused_at is None:
+        _end_pause(newsletter, now)
     query = select(Occurrence).where(
         Occurrence.newsletter_id == newsletter.id,
         Occurrence.state.in_(OPEN_DATES),
@@ -112,12 +116,22 @@ def _follow_calendar(newsletter: Newsletter, schedule: Schedule | None, now: dat
         issue = issue_of(opened)
         moves_along = issue is not None and issue.send_at == opened.due_at
         if occasion is None:
-            opened.state, opened.note = OccurrenceState.SKIPPED, "The calendar was changed."
+            opened.state, opened.note = OccurrenceState.SKIPPED, _PAUSED if newsletter.paused_at else _CHANGED
         else:
             opened.due_at = occasion.due_at
         if issue is not None and moves_along:
             issue.send_at = occasion.due_at if occasion else None
     db.session.flush()
+
+
+def _end_pause(newsletter: Newsletter, now: datetime) -> None:
+    """Have the dates appear again that a pause took out and that are still to come, their issues at their time."""
+    query = select(Occurrence).filter_by(newsletter_id=newsletter.id, state=OccurrenceState.SKIPPED, note=_PAUSED)
+    for paused in db.session.scalars(query.where(Occurrence.due_at > now)):
+        paused.state, paused.note = OccurrenceState.DUE, ""
+        issue = issue_of(paused)
+        if issue is not None and issue.send_at is None and issue.state in _UNSENT:
+            issue.send_at = paused.due_at
 
 
 def _known(newsletter: Newsletter, dates: Sequence[date]) -> set[date]:

@@ -125,6 +125,8 @@ class Newsletter(Base):
     days: Mapped[list[Any]] = mapped_column(default=list)
     # A calendar begins when it is saved: no earlier occurrence is ever caught up.
     calendar_from_at: Mapped[datetime | None]
+    # While paused its calendar stands still; readers stay subscribed, and issues can be made by hand.
+    paused_at: Mapped[datetime | None]
     look_back_days: Mapped[int | None]
     minimum_stories: Mapped[int | None]
     is_default: Mapped[bool] = mapped_column(default=False)

@@ -88,6 +88,7 @@ def test_every_page_is_accessible_fits_and_is_light(browser, address, client, sc
         "/admin/settings",
         "/admin/masthead",
         "/admin/mail",
+        "/admin/topics",
         "/admin/texts",
         "/admin/editors",
         "/admin/login",

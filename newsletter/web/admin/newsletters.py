@@ -1,6 +1,7 @@
-"""The magazine's newsletters: listed, added, changed, with their calendars."""
+"""The magazine's newsletters: listed, added, changed, paused, with what their calendars mean."""
 
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import TypeVar
 from zoneinfo import available_timezones
 
@@ -8,16 +9,19 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from newsletter import db, errors
+from newsletter import clock, db, errors, settings
 from newsletter.issues import agenda, calendar
+from newsletter.languages import speech
+from newsletter.mail import addresses
 from newsletter.publication import newsletters, topics
-from newsletter.publication.models import Approval, Newsletter, NewsletterKind
+from newsletter.publication.models import Approval, Holiday, Newsletter, NewsletterKind
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
 from newsletter.web.admin import access, answers
 
 blueprint = Blueprint("desk_newsletters", __name__, url_prefix="/admin/newsletters")
 Chosen = TypeVar("Chosen", NewsletterKind, Approval)
+_NEW = {"zone": "UTC", "is_public": "yes", "kind": "digest", "approval": "none", "language": "en"}
 
 
 @blueprint.get("")
@@ -34,7 +38,7 @@ def show() -> str:
 @access.needs(Action.PLAN)
 def begin() -> Response:
     """The empty form."""
-    return _form(None, MultiDict({"zone": "UTC", "is_public": "yes", "kind": "digest", "approval": "none"}))
+    return _form(None, MultiDict(_NEW))
 
 
 @blueprint.post("")
@@ -47,12 +51,19 @@ def add() -> Response:
     return _save(None, slug)
 
 
+@blueprint.get("/new/meaning")
+@access.needs(Action.LOOK)
+def meaning() -> str:
+    """What a calendar that is being typed means, as a fragment that the page fetches anew."""
+    return render_template("admin/_meaning.html", meaning=_meaning(request.args))
+
+
 @blueprint.get("/<slug>")
 @access.needs(Action.PLAN)
 def edit(slug: str) -> Response:
     """The form with what it is now."""
     newsletter = newsletters.get(slug)
-    return _form(newsletter, _as_typed(newsletter))
+    return _form(newsletter, _as_typed(newsletter), seen=_stamp(newsletter))
 
 
 @blueprint.post("/<slug>")
@@ -62,13 +73,43 @@ def change(slug: str) -> Response:
     return _save(newsletters.get(slug), slug)
 
 
+@blueprint.post("/<slug>/pause")
+@access.needs(Action.PLAN)
+def set_pause(slug: str) -> Response:
+    """Let its calendar stand still, or go on."""
+    newsletter, visitor = newsletters.get(slug), access.visitor()
+    before, goes_on = newsletter.paused_at is not None, request.form.get("do") == "go on"
+    (newsletters.go_on if goes_on else newsletters.pause)(newsletter)
+    after = newsletter.paused_at is not None
+    if before != after:
+        audit.record(
+            visitor.address,
+            "newsletter goes on" if goes_on else "newsletter paused",
+            f"newsletter {slug}",
+            before={"paused": before},
+            after={"paused": after},
+            editor_id=visitor.editor_id,
+        )
+    title = newsletter.title
+    db.session.commit()
+    return answers.see_other(
+        url_for(".edit", slug=slug), told=f"{title} appears again." if goes_on else f"{title} is paused."
+    )
+
+
 def _save(newsletter: Newsletter | None, slug: str) -> Response:
+    seen, asked = request.form.get("seen", ""), request.form.get("do", "")
+    if asked:
+        return _form(newsletter, _moved(request.form, asked), seen=seen)
     before = _as_typed(newsletter).to_dict(flat=False) if newsletter else {}
     try:
-        saved = newsletters.save(slug, _plan(request.form))
+        saved = newsletters.save(slug, _plan(request.form), seen=seen if newsletter else None)
     except errors.BadInput as error:
         db.session.rollback()
-        return _form(newsletters.find(slug) if newsletter else None, request.form, error)
+        return _form(newsletters.find(slug) if newsletter else None, request.form, error, seen=seen)
+    except errors.Conflict:
+        db.session.rollback()
+        return _both(newsletters.get(slug))
     visitor = access.visitor()
     audit.record(
         visitor.address,
@@ -83,21 +124,60 @@ def _save(newsletter: Newsletter | None, slug: str) -> Response:
     return answers.see_other(url_for("desk_newsletters.show"), told=f"{title} is saved.")
 
 
+def _both(present: Newsletter) -> Response:
+    """What was typed, over what somebody else has saved, and where the two differ."""
+    theirs, mine = _as_typed(present), request.form
+    differing = [name for name in theirs if (theirs.getlist(name) or [""]) != (mine.getlist(name) or [""])]
+    said = [(name, ", ".join(theirs.getlist(name))) for name in differing if name != "slug"]
+    return _form(present, mine, seen=_stamp(present), theirs=said)
+
+
+def _moved(form: MultiDict[str, str], asked: str) -> MultiDict[str, str]:
+    """What was typed, with a topic moved among the ticked ones."""
+    typed, chosen = MultiDict(form), form.getlist("topics")
+    way, _, slug = asked.partition(" ")
+    if slug in chosen:
+        here = chosen.index(slug)
+        there = min(max(here + (-1 if way == "up" else 1), 0), len(chosen) - 1)
+        chosen[here], chosen[there] = chosen[there], chosen[here]
+        typed.setlist("topics", chosen)
+    return typed
+
+
+def _stamp(newsletter: Newsletter) -> str:
+    return newsletters.stamp(newsletters.plan_of(newsletter))
+
+
 def _plan(form: MultiDict[str, str]) -> newsletters.Plan:
-    at = form.get("at", "").strip()
     return newsletters.Plan(
         title=form.get("title", ""),
         topics=form.getlist("topics"),
-        calendar=newsletters.Calendar(form.getlist("days"), at, form.get("zone", "").strip(), _dates(form)),
+        calendar=_calendar(form),
         promise=form.get("promise", ""),
         kind=_choice(NewsletterKind, form, "kind"),
         approval=_choice(Approval, form, "approval"),
         sends_unapproved=form.get("sends_unapproved") == "yes",
-        sender=form.get("sender", "").strip(),
+        sender=_sender(form),
         minimum_stories=_number(form, "minimum_stories"),
         look_back_days=_number(form, "look_back_days"),
         is_public=form.get("is_public") == "yes",
+        language=form.get("language", ""),
     )
+
+
+def _calendar(form: MultiDict[str, str]) -> newsletters.Calendar:
+    at, zone = form.get("at", "").strip(), form.get("zone", "").strip()
+    return newsletters.Calendar(form.getlist("days"), at, zone, _dates(form))
+
+
+def _sender(form: MultiDict[str, str]) -> str:
+    sender = form.get("sender", "").strip()
+    try:
+        if sender:
+            addresses.parse(sender)
+    except errors.BadInput as error:
+        raise errors.BadInput(error.message, field="sender") from None
+    return sender
 
 
 def _choice(kind: type[Chosen], form: MultiDict[str, str], field: str) -> Chosen:
@@ -142,6 +222,7 @@ def _as_typed(newsletter: Newsletter) -> MultiDict[str, str]:
             "minimum_stories": "" if newsletter.minimum_stories is None else str(newsletter.minimum_stories),
             "look_back_days": "" if newsletter.look_back_days is None else str(newsletter.look_back_days),
             "is_public": "yes" if newsletter.is_public else "",
+            "language": newsletter.language,
         }
     )
     typed.setlist("topics", [topic.slug for topic in newsletter.topics])
@@ -149,15 +230,68 @@ def _as_typed(newsletter: Newsletter) -> MultiDict[str, str]:
     return typed
 
 
-def _form(newsletter: Newsletter | None, typed: MultiDict[str, str], error: errors.BadInput | None = None) -> Response:
+@dataclass(frozen=True)
+class Meaning:
+    """What a calendar and its approval come to: the next dates, each with a word about clocks, or what is wrong."""
+
+    zone: str = "UTC"
+    often: str = ""
+    dates: list[tuple[datetime, str]] = field(default_factory=list)
+    opens_at: datetime | None = None
+    warned_at: datetime | None = None
+    sends_unapproved: bool = False
+    problem: str = ""
+
+
+def _meaning(form: MultiDict[str, str]) -> Meaning:
+    typed, now = Newsletter(slug="", title="", approval=form.get("approval", "none")), clock.now()
+    try:
+        plan = newsletters.Calendar(
+            form.getlist("days"), form.get("at", ""), form.get("zone", "").strip(), _dates(form)
+        )
+        newsletters.set_calendar(typed, plan)
+    except errors.BadInput as error:
+        return Meaning(problem=error.message)
+    typed.holidays = [Holiday(on=day) for day in plan.holidays]
+    schedule = calendar.schedule_of(typed)
+    if schedule is None:
+        return Meaning()
+    coming = calendar.first_after(schedule, now, 3)
+    approval = form.get("approval", "none") != Approval.NONE
+    first_at = coming[0].due_at if coming else now
+    return Meaning(
+        zone=typed.zone,
+        often=calendar.how_often(typed),
+        dates=[(each.due_at, calendar.word_about_clocks(schedule.zone, each.on, schedule.at)) for each in coming],
+        opens_at=max(now, first_at - settings.current().draft_ahead) if approval else None,
+        warned_at=first_at - settings.current().approval_deadline,
+        sends_unapproved=form.get("sends_unapproved") == "yes",
+    )
+
+
+def _form(
+    newsletter: Newsletter | None,
+    typed: MultiDict[str, str],
+    error: errors.BadInput | None = None,
+    *,
+    seen: str = "",
+    theirs: list[tuple[str, str]] | None = None,
+) -> Response:
+    chosen = typed.getlist("topics")
     with db.reading():
+        known = {topic.slug: topic for topic in topics.all()}
+        ordered = [known[slug] for slug in chosen if slug in known]
         page = render_template(
             "admin/newsletter.html",
             newsletter=newsletter,
             typed=typed,
-            topics=topics.all(),
+            topics=[*ordered, *(topic for topic in known.values() if topic not in ordered)],
             days=newsletters.DAYS,
             zones=sorted(available_timezones()),
+            languages=[(code, speech.own_name(code)) for code in speech.codes()],
+            meaning=_meaning(typed),
             problems={error.field or "title": error.message} if error else {},
+            seen=seen,
+            theirs=theirs or [],
         )
-    return make_response(page, 422 if error else 200)
+    return make_response(page, 422 if error else 409 if theirs is not None else 200)

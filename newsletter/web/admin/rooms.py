@@ -86,6 +86,12 @@ ROOMS: tuple[Room, ...] = (
                 about="What each promises and carries, when it appears, who approves it.",
             ),
             Room(
+                "Topics",
+                "desk_topics.show",
+                ("desk_topics",),
+                about="What readers choose: names, order, and which newsletters carry each.",
+            ),
+            Room(
                 "Sender and mail server",
                 "desk_mail.show",
                 ("desk_mail",),
