@@ -9,8 +9,8 @@ from flask.cli import AppGroup
 from newsletter import db, errors
 from newsletter.articles import catalogue, correcting
 from newsletter.articles.correcting import Words
-from newsletter.cli.answers import ACTOR, Answer, add
-from newsletter.issues import agenda, amending, corrections, lifecycle
+from newsletter.cli.answers import ACTOR, Answer, add, counted
+from newsletter.issues import agenda, amending, composing, corrections, editing, lifecycle, notes
 from newsletter.issues.corrections import Touched
 from newsletter.issues.editing import Hand
 
@@ -39,6 +39,15 @@ def register(group: AppGroup) -> None:
         click.option("--reason", default="", help="One sentence."),
     )
     add(article, "let-go", let_go, one)
+    add(
+        article,
+        "note",
+        note,
+        one,
+        number,
+        click.option("--subject", required=True),
+        click.option("--text", type=click.File(encoding="utf-8"), required=True, help="A file of Markdown, or -."),
+    )
     add(issue, "go-on", go_on, number)
     add(issue, "correct", carry_on, number, click.option("--stay-paused", is_flag=True, help="Do not go on by itself."))
 
@@ -77,6 +86,15 @@ def let_go(*, article_id: int) -> Answer:
     """Leave an article's words to its feed again: they come back with the next fetch."""
     correcting.let_go(correcting.get(article_id))
     return Answer({"article": article_id}, ["The feed's own words come back with its next fetch."])
+
+
+def note(*, article_id: int, issue_id: int, subject: str, text: TextIO) -> Answer:
+    """Write to those who had an article in an issue; approve and send it like any issue."""
+    made = notes.write(article_id, issue_id, _HAND)
+    editing.word(made, editing.Words(subject, intro=text.read().strip()), _HAND)
+    found = composing.figures(made)
+    data = {"issue": made.id, "readers": found.readers, "skipped": found.skipped}
+    return Answer(data, [f"Issue {made.id}: a note to {counted(found.readers, 'reader')}. Approve it."])
 
 
 def go_on(*, issue_id: int) -> Answer:

@@ -71,7 +71,9 @@ def story_counts(issues: Sequence[Issue]) -> dict[int, int]:
 
 def needs_approval(issue: Issue) -> bool:
     """Whether nobody but an editor will send this draft: approval is asked for, or it has no time of its own."""
-    return issue.newsletter.approval is not Approval.NONE or calendar.schedule_of(issue.newsletter) is None
+    if issue.is_note or issue.newsletter.approval is not Approval.NONE:
+        return True
+    return calendar.schedule_of(issue.newsletter) is None
 
 
 def under_way() -> list[Issue]:

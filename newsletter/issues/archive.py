@@ -64,7 +64,9 @@ def count(newsletter: Newsletter) -> int:
 
 def latest(newsletter: Newsletter) -> Issue | None:
     """The newest released issue of a public newsletter: what a visitor is shown as a sample."""
-    return next(iter(issues(newsletter, limit=1)), None)
+    query = _public().where(Issue.newsletter_id == newsletter.id, Issue.about_article_id.is_(None))
+    found: Issue | None = db.session.scalars(query.order_by(Issue.id.desc()).limit(1)).first()
+    return found
 
 
 def find(slug: str, number: int) -> Issue:

@@ -37,7 +37,11 @@ def compose(newsletter: Newsletter, *, now: datetime | None = None, is_automatic
 def open_issue(newsletter: Newsletter) -> Issue | None:
     """The newsletter's issue that is not yet released or cancelled; there is never more than one."""
     return db.session.scalars(
-        select(Issue).where(Issue.newsletter_id == newsletter.id, Issue.state.in_(lifecycle.OPEN))
+        select(Issue).where(
+            Issue.newsletter_id == newsletter.id,
+            Issue.state.in_(lifecycle.OPEN),
+            Issue.about_article_id.is_(None),
+        )
     ).first()
 
 

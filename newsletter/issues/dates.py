@@ -142,7 +142,7 @@ def _of(newsletter: Newsletter, start: datetime, end: datetime) -> list[Date]:
     alone = [
         Date(newsletter, issue.send_at, lifecycle.shown_state(issue), issue=issue)
         for issue in issues
-        if issue.occurrence_id is None and issue.send_at and issue.state in lifecycle.OPEN
+        if issue.occurrence_id is None and not issue.is_note and issue.send_at and issue.state in lifecycle.OPEN
     ]
     return [each for each in [*dates.values(), *alone] if start < each.at <= end]
 

@@ -81,7 +81,7 @@ def goes_within_undo(issue: Issue) -> bool:
 def _then(issue: Issue) -> tuple[Then, datetime | None]:
     now = clock.now()
     if issue.send_at is None:
-        at = dates.next_appearance(issue.newsletter, now)
+        at = None if issue.is_note else dates.next_appearance(issue.newsletter, now)
         return (Then.LATER, at) if at else (Then.WAIT, None)
     if issue.send_at > now:
         return Then.LATER, issue.send_at

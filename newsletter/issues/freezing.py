@@ -116,7 +116,8 @@ def _present(issue: Issue) -> Content:
     newsletter = issue.newsletter
     carried = candidates.carried_before(issue)
     own = {entry.article_id for entry in issue.stories}
-    evergreens = [each for each in candidates.evergreens(newsletter, _EVERGREENS) if each.id not in own]
+    most = 0 if issue.is_note else _EVERGREENS
+    evergreens = [each for each in candidates.evergreens(newsletter, most) if each.id not in own]
     articles = [*(entry.article for entry in issue.stories), *evergreens]
     corrections = correcting.newest([each.id for each in articles])
     stories = tuple(
@@ -147,7 +148,7 @@ def _present(issue: Issue) -> Content:
         topics=tuple(topics[topic_id] for topic_id in sorted(topics)),
         stories=stories,
         evergreens=tuple(_story(each, corrections.get(each.id, 0)) for each in evergreens),
-        new_texts=_new_texts(issue),
+        new_texts=() if issue.is_note else _new_texts(issue),
         is_public=newsletter.is_public,
     )
 
@@ -156,7 +157,11 @@ def _new_texts(issue: Issue) -> tuple[FrozenText, ...]:
     """The legal texts published since the newsletter's last issue was approved."""
     newsletter = issue.newsletter
     earlier = select(func.max(Issue.approved_at)).where(
-        Issue.newsletter_id == newsletter.id, Issue.id != issue.id, Issue.released_at.is_not(None)
+        Issue.newsletter_id == newsletter.id,
+        Issue.id != issue.id,
+        Issue.released_at.is_not(None),
+        # A note reaches few, and tells of nothing else.
+        Issue.about_article_id.is_(None),
     )
     since = db.session.scalar(earlier) or newsletter.created_at
     return tuple(

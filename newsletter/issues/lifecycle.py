@@ -213,7 +213,9 @@ def latest(newsletter: Newsletter | None = None, *, limit: int = 20) -> list[Iss
 def _freeze(issue: Issue) -> None:
     if issue.state is not IssueState.DRAFT:
         raise errors.Conflict(f"Only a draft can be approved. This issue is {shown_state(issue)}.")
-    if not issue.stories:
+    if issue.is_note and not (issue.subject and issue.intro):
+        raise errors.Conflict("This note says nothing yet. Write its subject and its text first.")
+    if not issue.is_note and not issue.stories:
         raise errors.Conflict("This issue has no stories yet. Compose it again when there are some.")
     freezing.freeze(issue)
 

@@ -11,10 +11,11 @@ from sqlalchemy import FromClause, Select, func, select
 
 from newsletter import db, settings
 from newsletter.audience import readership
+from newsletter.audience.models import Subscriber
 from newsletter.issues import received, selection
 from newsletter.issues.freezing import Content, FrozenStory
 from newsletter.issues.models import Issue
-from newsletter.issues.received import Brought
+from newsletter.issues.received import Audience, Brought
 from newsletter.issues.selection import Pool, Profile, Selection, Sizes, Story
 from newsletter.publication.models import NewsletterKind
 
@@ -30,6 +31,8 @@ class Matcher:
     pool: Pool
     sizes: Sizes
     may_repeat: bool
+    # Of a note: the run and the editions by which its readers had what it is about.
+    audience: Audience | None = None
     _selections: dict[Profile, Selection] = field(default_factory=dict)
 
     @cached_property
@@ -67,6 +70,7 @@ def matcher(issue: Issue, content: Content) -> Matcher:
         pool(content),
         Sizes(present.section_size, present.mail_size, present.read_next_size),
         may_repeat=issue.newsletter.kind is NewsletterKind.SELECTION,
+        audience=received.audience(issue),
     )
 
 
@@ -80,7 +84,10 @@ def page(matcher: Matcher, *, after: int, limit: int, at: datetime) -> Page | No
     last_id = readership.page_end(matcher.newsletter_id, after=after, limit=limit)
     if last_id is None:
         return None
-    found = readership.between(matcher.newsletter_id, after=after, last_id=last_id, at=at).subquery()
+    readers = readership.between(matcher.newsletter_id, after=after, last_id=last_id, at=at)
+    if matcher.audience is not None:
+        readers = readers.where(received.is_in(matcher.audience, Subscriber.id.expression))
+    found = readers.subquery()
     run_ids = received.runs_with(matcher.offered_ids, except_issue_id=matcher.issue_id)
     had = received.editions_of(found.c.reader_id, run_ids)
     signature = found.c.topics.concat("|").concat(found.c.reason).concat("|").concat(had)
@@ -96,7 +103,7 @@ def judge(matcher: Matcher, readers: FromClause) -> Judgement:
     counts, left_out = dict[str, int](), Counter[str]()
     for signature, sign, count in signs:
         found = None if sign.reason else select_for(matcher, _profile(matcher, sign, brought))
-        if found and found.sections:
+        if found and (found.sections or matcher.audience is not None):
             chosen[signature], counts[signature] = found, count
         else:
             left_out[sign.reason or NOTHING_NEW] += count

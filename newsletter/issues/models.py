@@ -54,19 +54,22 @@ class IssueState(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
+_IS_OPEN = "state IN ('draft', 'approved', 'scheduled') AND about_article_id IS NULL"
+
+
 class Issue(Base):
     """One number of a newsletter."""
 
     __tablename__ = "issue"
     __table_args__ = (
         UniqueConstraint("newsletter_id", "number"),
-        # One open issue per newsletter.
+        # One open issue per newsletter, notes to who had an article aside.
         Index(
             "uq_issue_open",
             "newsletter_id",
             unique=True,
-            sqlite_where=text("state IN ('draft', 'approved', 'scheduled')"),
-            postgresql_where=text("state IN ('draft', 'approved', 'scheduled')"),
+            sqlite_where=text(_IS_OPEN),
+            postgresql_where=text(_IS_OPEN),
         ),
     )
 
@@ -75,6 +78,9 @@ class Issue(Base):
     number: Mapped[int]
     state: Mapped[IssueState] = mapped_column(default=IssueState.DRAFT)
     occurrence_id: Mapped[int | None] = mapped_column(ForeignKey("occurrence.id"), unique=True)
+    # Of a note: it goes to who had this article in that issue, and brings an editor's words alone.
+    about_article_id: Mapped[int | None] = mapped_column(ForeignKey("article.id"), index=True)
+    about_issue_id: Mapped[int | None] = mapped_column(ForeignKey("issue.id"))
     # When it is to go; set by the calendar or an editor.
     send_at: Mapped[datetime | None]
     # Articles ready after this are later arrivals.
@@ -112,6 +118,11 @@ class Issue(Base):
     entries: Mapped[list["IssueArticle"]] = relationship(order_by="IssueArticle.position", cascade="all, delete-orphan")
     approvals: Mapped[list["IssueApproval"]] = relationship(cascade="all, delete-orphan")
     occurrence: Mapped[Occurrence | None] = relationship()
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it is a note to those who had an article."""
+        return self.about_article_id is not None
 
     @property
     def stories(self) -> list["IssueArticle"]:

@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, cast, func, literal, not_, select
+from sqlalchemy import ColumnElement, String, and_, cast, exists, func, literal, not_, select
 
 from newsletter import db
-from newsletter.issues import runs
+from newsletter.issues import amendments, runs
 from newsletter.issues.models import Edition, EditionArticle, EditionPart, Issue
 from newsletter.outbox.models import Message, MessageState, Run, RunState
 from newsletter.publication.models import Newsletter, NewsletterKind
@@ -18,6 +18,18 @@ NOT_HAD = (MessageState.BOUNCED, MessageState.EXPIRED, MessageState.CANCELLED, M
 
 # Of a cancelled run these never leave, though they are not marked yet.
 _UNSENT = (MessageState.QUEUED, MessageState.DEFERRED, MessageState.CLAIMED)
+
+
+# A reader of one of these has had the mail, or may have: its body was begun.
+MAY_HAVE_HAD = (MessageState.SENT, MessageState.SENDING, MessageState.UNCERTAIN)
+
+
+@dataclass(frozen=True)
+class Audience:
+    """The readers who had an article in an issue: the run, and the editions that brought it."""
+
+    run_id: int
+    edition_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,34 @@ def editions_of(reader_id: ColumnElement[int], run_ids: Sequence[int]) -> Column
         .scalar_subquery()
     )
     return func.coalesce(joined, "")
+
+
+def audience(issue: Issue) -> Audience | None:
+    """To whom a note goes; None for any other issue.
+
+    Where some editions have words that were withdrawn or corrected since, those who had the right ones are left alone.
+    """
+    if issue.about_issue_id is None or issue.about_article_id is None:
+        return None
+    run_id = db.session.scalar(select(Run.id).where(Run.kind == runs.KIND, Run.ref == issue.about_issue_id))
+    bringing = (
+        select(Edition.id)
+        .join(EditionArticle, EditionArticle.edition_id == Edition.id)
+        .where(Edition.issue_id == issue.about_issue_id, EditionArticle.article_id == issue.about_article_id)
+        .distinct()
+    )
+    wrong = tuple(db.session.scalars(bringing.where(amendments.is_stale())))
+    return Audience(run_id or 0, wrong or tuple(db.session.scalars(bringing)))
+
+
+def is_in(audience: Audience, reader_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """A condition: the reader had it, or may have."""
+    return exists().where(
+        Message.run_id == audience.run_id,
+        Message.recipient_id == reader_id,
+        Message.ref.in_(audience.edition_ids),
+        Message.state.in_(MAY_HAVE_HAD),
+    )
 
 
 def brought(edition_ids: Collection[int]) -> dict[int, Brought]:

@@ -8,11 +8,13 @@ from sqlalchemy import select
 from newsletter import clock, db, errors, invariants
 from newsletter.articles import correcting, publishing
 from newsletter.articles.correcting import Words
-from newsletter.issues import amending, archive, composing, corrections, doubts, lifecycle, planning, runs
+from newsletter.audience.models import SubscriptionState
+from newsletter.issues import amending, archive, composing, corrections, doubts, lifecycle, notes, planning, runs
 from newsletter.issues.editing import Hand, word
 from newsletter.issues.editing import Words as IssueWords
 from newsletter.issues.models import EditionPart
-from newsletter.outbox.models import Message, MessageState
+from newsletter.outbox import suppression
+from newsletter.outbox.models import Message, MessageState, SuppressionReason
 from newsletter.publication.models import Approval
 from newsletter.staff import audit, editors, notices
 from newsletter.staff.models import Role
@@ -183,3 +185,41 @@ def test_words_that_say_nothing_new_stop_nothing_and_wrong_ones_are_refused(dail
         corrections.withdraw(story.id, reason=" ", hand=ED)
     with pytest.raises(errors.Conflict, match="changed meanwhile"):
         correcting.get(story.id, seen=NOON - timedelta(days=1))
+
+
+@both_engines
+def test_a_note_goes_once_to_exactly_those_who_had_the_article_less_who_left(daily):
+    story = article("art", headline="A forged vase", hypes=9)
+    article("music", headline="Quiet record")
+    had = [reader("art", of=daily) for _ in range(5)]
+    waiting, never = reader("art", of=daily), reader("art", of=daily, paused_until=NOON + timedelta(days=1))
+    issue = released(daily)
+    settle(issue, *[MessageState.SENT] * 4, MessageState.UNCERTAIN, MessageState.QUEUED)
+    withdraw(story)
+    assert carry_out(issue)
+    left, stopped = had[0], had[1]
+    for each in left.subscriptions:
+        each.state = SubscriptionState.ENDED
+    suppression.suppress(stopped.address, SuppressionReason.COMPLAINT)
+    draft = composing.compose(daily)
+    note = notes.write(story.id, issue.id, ED)
+    assert notes.write(story.id, issue.id, ED) is note
+    with pytest.raises(errors.Conflict, match="says nothing yet"):
+        lifecycle.approve(note, actor="ed")
+    word(note, IssueWords("About a vase", intro="It was **forged**. We are sorry."), ED)
+    found = composing.figures(note)
+    assert (found.readers, found.skipped) == (3, {"suppressed": 1})
+    lifecycle.approve(note, actor="ed")
+    lifecycle.send_now(note, actor="ed")
+    db.session.commit()
+    for _ in range(2):
+        planning.release(note.id)
+    to = [each.recipient_id for each in messages(note)]
+    assert to == [had[2].id, had[3].id, had[4].id]
+    assert waiting.id not in to
+    assert never.id not in to
+    assert set(subjects(note.id).values()) == {"About a vase"}
+    shown = archive.published(archive.find("daily", note.number))
+    assert (shown.title, shown.view.lead, "forged" in shown.view.intro) == ("About a vase", None, True)
+    assert archive.latest(daily) is issue
+    assert composing.open_issue(daily) is draft

@@ -87,6 +87,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/articles/<int:article_id>/words"): Role.WRITER,
     ("POST", "/admin/articles/<int:article_id>/words/release"): Role.WRITER,
     ("GET", "/admin/articles/<int:article_id>/issues/<int:issue_id>/reach"): Role.WRITER,
+    ("POST", "/admin/articles/<int:article_id>/issues/<int:issue_id>/note"): Role.WRITER,
     ("GET", "/admin/articles/<int:article_id>/withdrawal"): Role.EDITOR,
     ("POST", "/admin/articles/<int:article_id>/withdrawal"): Role.EDITOR,
     ("GET", "/admin/feeds"): Role.WRITER,

@@ -10,7 +10,7 @@ from newsletter import db, errors
 from newsletter.articles import catalogue, correcting, pages, publishing
 from newsletter.articles.correcting import Words
 from newsletter.articles.models import Article
-from newsletter.issues import agenda, amending, corrections
+from newsletter.issues import agenda, amending, corrections, notes
 from newsletter.issues.corrections import Touched
 from newsletter.issues.editing import Hand
 from newsletter.publication import topics
@@ -132,6 +132,20 @@ def withdraw(article_id: int) -> Response:
         else url_for(".review_withdrawal", article_id=article_id)
     )
     return answers.see_other(address, told=told)
+
+
+@blueprint.post("/<int:article_id>/issues/<int:issue_id>/note")
+@access.needs(Action.EDIT)
+def begin_note(article_id: int, issue_id: int) -> Response:
+    """Open the note to those who had it in this issue, to be worded, counted, approved and sent."""
+    visitor = access.visitor()
+    try:
+        note = notes.write(article_id, issue_id, Hand(visitor.address, visitor.editor_id))
+    except errors.Conflict as error:
+        return _one(article_id, {"": error.message}, status=409)
+    note_id = note.id
+    db.session.commit()
+    return answers.see_other(url_for("desk_issue.show", issue_id=note_id, _anchor="words"))
 
 
 @blueprint.get("/<int:article_id>/issues/<int:issue_id>/reach")

@@ -7,7 +7,7 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import clock, db, errors
-from newsletter.issues import agenda, amending, arrivals, counting, dates, deciding, editing, lifecycle, watching
+from newsletter.issues import agenda, amending, arrivals, counting, dates, deciding, editing, lifecycle, notes, watching
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
@@ -128,8 +128,9 @@ def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.
             counted=counting.of(issue),
             status=found,
             pace=pace,
-            arrivals=arrivals.waiting(issue) if issue.state in lifecycle.OPEN else [],
-            arrived=arrivals.count(issue) if issue.state in lifecycle.OPEN else 0,
+            arrivals=arrivals.waiting(issue) if _takes_arrivals(issue) else [],
+            arrived=arrivals.count(issue) if _takes_arrivals(issue) else 0,
+            about=notes.about(issue),
             standing=amending.standing(issue),
             history=audit.of(f"issue {issue.id}", limit=12),
             problem=problem,
@@ -137,12 +138,16 @@ def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.
     return make_response(shown, status)
 
 
+def _takes_arrivals(issue: Issue) -> bool:
+    return issue.state in lifecycle.OPEN and not issue.is_note
+
+
 def goes_at(issue: Issue) -> datetime | None:
     """The time an approved one would be scheduled for: its own if that lies ahead, else the calendar's next."""
     now = clock.now()
     if issue.send_at is not None and issue.send_at > now:
         return issue.send_at
-    return dates.next_appearance(issue.newsletter, now)
+    return None if issue.is_note else dates.next_appearance(issue.newsletter, now)
 
 
 def _is_due(issue: Issue) -> bool:
