@@ -15,6 +15,8 @@ from newsletter import db, errors, settings
 
 # Any fixed number: the key of PostgreSQL's advisory lock by which several hosts migrate one after the other.
 _LOCK = 7_311_903_455
+# What the models do not declare, as SQLite has no need of it.
+POSTGRESQL_ONLY = {"ix_subscriber_address_key_c"}
 
 
 def upgrade(url: str = "", revision: str = "head") -> bool:
@@ -53,6 +55,8 @@ def is_current(connection: Connection) -> bool:
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:
     """Whether the models answer for a thing of the database (Alembic's include_name); procrastinate's tables do not."""
+    if kind == "index":
+        return name not in POSTGRESQL_ONLY
     return kind != "table" or not (name or "").startswith("procrastinate_")
 
 

@@ -238,6 +238,10 @@ class Settings:
     relay_tests: int = _row(10, "times an hour one editor may try the mail server")
     relay_test_time: timedelta = _row(timedelta(seconds=20), "a test of the mail server is given up after this")
     request_bytes: int = _row(2_000_000, "largest request body accepted")
+    import_bytes: int = _row(100_000_000, "largest file of readers accepted from an editor who may import")
+    import_lifetime: timedelta = _row(
+        timedelta(days=7), "a file of readers that was looked through and not taken in is deleted after this"
+    )
 
     # scheduler
     tick_interval: timedelta = _row(timedelta(seconds=2), "how often the scheduler looks for issues that are due")
@@ -248,6 +252,7 @@ class Settings:
         2, "issues composed, planned or released by one process at the same time; more only share its core"
     )
     check_jobs: int = _row(2, "issues counted or checked by one process at the same time, apart from those that leave")
+    import_jobs: int = _row(1, "files of readers looked through or taken in by one process at the same time")
     job_tries: int = _row(5, "tries after which a job that fails is left to the next tick")
     job_retry_first: timedelta = _row(timedelta(seconds=1), "wait after a job failed first; doubles each time")
     job_retry_most: timedelta = _row(timedelta(minutes=2), "longest wait between two tries of a job")

@@ -2,37 +2,59 @@
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from zoneinfo import available_timezones
 
 from sqlalchemy import or_, select
 
 from newsletter import clock, db, errors, signing
-from newsletter.audience import addresses, consent, sheets, wishes
+from newsletter.audience import addresses, consent, layouts, sheets, wishes
 from newsletter.audience.consent import Entry, Origin
+from newsletter.audience.layouts import Layout
 from newsletter.audience.models import ConsentKind, Subscriber, Subscription, SubscriptionState
 from newsletter.audience.wishes import Wish
 from newsletter.outbox.models import Suppression
 
-COLUMNS = ("email", "newsletters", "topics", "status", "consent_at", "consent_source", "language", "timezone")
 # Rows of one transaction: a statement for all of them costs little more than one for each.
-_BATCH = 500
+BATCH = 500
 _LEFT = "This reader left on {day} and is not revived; only the reader can come back."
 _STOPPED = "This address must not be written to (bounced, complained or asked not to be)."
 
 
 @dataclass
 class Report:
-    """What came of a file: people new and updated, of these to re-confirm, and refused rows as (line, reason)."""
+    """What came of a file: people new and updated, of these to re-confirm, and refused rows as (line, reason).
+
+    `stopped` of the refused ones must not be written to, or left.
+    """
 
     new: int = 0
     updated: int = 0
     to_reconfirm: int = 0
+    stopped: int = 0
     refused: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the readers of a file get where it does not say so itself: nothing chosen is the default newsletter."""
+
+    newsletters: Sequence[str] = ()
+    topics: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Understood:
+    """One row as it would be taken: for somebody to look at before it is."""
+
+    address: str
+    wishes: list[str]
+    state: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -57,17 +79,22 @@ class _Reader:
     held: dict[tuple[int, int], Subscription]
 
 
-def import_csv(stream: BinaryIO) -> Report:
-    """Read a seekable CSV file with the COLUMNS, in any order, in UTF-8, UTF-16 or Windows-1252; `,`, `;` or tab.
+def import_csv(stream: BinaryIO, choice: Choice = Choice(), *, is_dry: bool = False) -> Report:
+    """Read a seekable CSV file in a layout we know, in UTF-8, UTF-16 or Windows-1252; `,`, `;` or tab.
 
     Owns its transactions: every few hundred rows are committed, so that a long file neither blocks sign-ups nor is
     lost by a crash; the same file again changes nothing. A row is *confirmed* only with consent_at (ISO 8601 with
     offset) and consent_source, else it waits to be re-confirmed and gets no mail. Raises BadInput for an unusable file.
+    With `is_dry` nothing is changed, and the report says what would be.
     """
-    report = Report()
-    rows = sheets.read(stream, columns=COLUMNS, required="email")
-    while batch := list(itertools.islice(rows, _BATCH)):
-        _import(batch, report)
+    report, seen = Report(), set[str]()
+    layout = layouts.of(sheets.names(stream))
+    rows = sheets.read(stream)
+    while batch := list(itertools.islice(rows, BATCH)):
+        if is_dry:
+            look(batch, layout, choice, report, seen)
+        else:
+            take(batch, layout, choice, report)
         db.session.commit()
         # A million readers are never all in memory.
         db.session.expunge_all()
@@ -75,16 +102,15 @@ def import_csv(stream: BinaryIO) -> Report:
     return report
 
 
-def _import(batch: list[sheets.Row], report: Report) -> None:
-    good = list(_usable(batch, report))
+def take(batch: Sequence[sheets.Row], layout: Layout, choice: Choice, report: Report) -> None:
+    """Take a batch of rows in; flushes."""
+    good = list(_usable(batch, layout, choice, report))
     readers = _readers(good)
     records = []
     for row in good:
         reader = readers[row.address.key]
-        left = {key for key, each in reader.held.items() if each.state is SubscriptionState.ENDED}
-        wished = [wish for wish in row.wishes if wish.key not in left]
-        if left and (not wished or len(left) == len(reader.held)):
-            report.refused.append((row.line, _LEFT.format(day=_left_on(reader))))
+        wished = _open_to(row, reader, report)
+        if not wished:
             continue
         changed = _put(reader, wished, row.state)
         report.new += reader.is_new
@@ -96,7 +122,45 @@ def _import(batch: list[sheets.Row], report: Report) -> None:
     consent.record_all(records)
 
 
-def _usable(batch: list[sheets.Row], report: Report) -> Iterable[_Row]:
+def look(
+    batch: Sequence[sheets.Row], layout: Layout, choice: Choice, report: Report, seen: set[str]
+) -> list[Understood]:
+    """What taking a batch in would do, changing nothing; `seen` holds the new addresses of the batches before."""
+    good = list(_usable(batch, layout, choice, report))
+    known, understood = _known({row.address.key for row in good}), []
+    for row in good:
+        key = row.address.key
+        reader = known.setdefault(key, _Reader(0, key not in seen, {}))
+        wished = _open_to(row, reader, report)
+        if not wished:
+            continue
+        is_waiting = row.state is SubscriptionState.PENDING
+        report.new += reader.is_new
+        report.updated += not reader.is_new
+        report.to_reconfirm += is_waiting and (reader.is_new or _adds(reader, wished)) and key not in seen
+        reader.is_new = False
+        if not reader.id:
+            seen.add(key)
+        understood.append(Understood(row.address.display, [wish.name for wish in wished], row.state.value, row.note))
+    return understood
+
+
+def _open_to(row: _Row, reader: _Reader, report: Report) -> list[Wish]:
+    """What a row may bring its reader; nothing, and a refusal, where it was left."""
+    left = {key for key, each in reader.held.items() if each.state is SubscriptionState.ENDED}
+    wished = [wish for wish in row.wishes if wish.key not in left]
+    if left and (not wished or len(left) == len(reader.held)):
+        report.stopped += 1
+        report.refused.append((row.line, _LEFT.format(day=_left_on(reader))))
+        return []
+    return wished
+
+
+def _adds(reader: _Reader, wished: list[Wish]) -> bool:
+    return any(wish.key not in reader.held for wish in wished)
+
+
+def _usable(batch: Sequence[sheets.Row], layout: Layout, choice: Choice, report: Report) -> Iterable[_Row]:
     """The rows that say what they must, of addresses that may be written to."""
     known_wishes = cache(_wishes)
     parsed = []
@@ -104,27 +168,32 @@ def _usable(batch: list[sheets.Row], report: Report) -> Iterable[_Row]:
         try:
             if row.problem:
                 raise errors.BadInput(row.problem)
-            wished = known_wishes(row.cells.get("newsletters", ""), row.cells.get("topics", ""))
-            parsed.append(_parse(row, wished))
+            cells = layout.translated(row.cells)
+            wished = known_wishes(
+                cells.get("newsletters") or ";".join(choice.newsletters),
+                cells.get("topics") or ";".join(choice.topics),
+                cells.get("subscriptions", ""),
+            )
+            parsed.append(_parse(row.line, cells, wished))
         except errors.BadInput as error:
             report.refused.append((row.line, error.message))
     stopped = _suppressed({row.address.key for row in parsed})
     for good in parsed:
         if good.address.key in stopped:
+            report.stopped += 1
             report.refused.append((good.line, _STOPPED))
         else:
             yield good
 
 
-def _parse(row: sheets.Row, wished: list[Wish]) -> _Row:
-    cells = row.cells
+def _parse(line: int, cells: Mapping[str, str], wished: list[Wish]) -> _Row:
     status = cells.get("status", "").lower() or SubscriptionState.PENDING
     if status not in (SubscriptionState.CONFIRMED, SubscriptionState.PENDING):
         raise errors.BadInput(f"The status must be confirmed or pending, not {status[:60]!r}.")
     consent_at, source = _instant(cells.get("consent_at", "")), cells.get("consent_source", "")
     is_proved = status == SubscriptionState.CONFIRMED and consent_at is not None and source != ""
     return _Row(
-        line=row.line,
+        line=line,
         address=addresses.parse(cells.get("email", "")),
         wishes=wished,
         state=SubscriptionState.CONFIRMED if is_proved else SubscriptionState.PENDING,
@@ -134,8 +203,8 @@ def _parse(row: sheets.Row, wished: list[Wish]) -> _Row:
     )
 
 
-def _wishes(newsletters: str, topics: str) -> list[Wish]:
-    return wishes.asked(_listed(newsletters), _listed(topics))
+def _wishes(newsletters: str, topics: str, names: str) -> list[Wish]:
+    return wishes.asked(_listed(newsletters), _listed(topics), _listed(names))
 
 
 def _listed(cell: str) -> list[str]:
@@ -193,7 +262,17 @@ def _readers(rows: list[_Row]) -> dict[str, _Reader]:
     # In the order of their ids, so that two imports wait for each other and never both.
     people = select(Subscriber.id, Subscriber.address_key).where(Subscriber.address_key.in_(keys))
     found = db.session.execute(people.order_by(Subscriber.id).with_for_update()).all()
-    readers = {reader_id: _Reader(reader_id, key not in known, {}) for reader_id, key in found}
+    return _with_held({reader_id: _Reader(reader_id, key not in known, {}) for reader_id, key in found}, found)
+
+
+def _known(keys: set[str]) -> dict[str, _Reader]:
+    """Those of these people that there are."""
+    people = select(Subscriber.id, Subscriber.address_key).where(Subscriber.address_key.in_(keys))
+    found = db.session.execute(people).all()
+    return _with_held({reader_id: _Reader(reader_id, is_new=False, held={}) for reader_id, _ in found}, found)
+
+
+def _with_held(readers: dict[int, _Reader], found: Sequence[Any]) -> dict[str, _Reader]:
     for held in db.session.scalars(select(Subscription).where(Subscription.subscriber_id.in_(readers))):
         readers[held.subscriber_id].held[held.newsletter_id, held.topic_id] = held
     return {key: readers[reader_id] for reader_id, key in found}

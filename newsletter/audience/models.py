@@ -4,7 +4,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from newsletter.db import Base
@@ -14,8 +14,18 @@ class Subscriber(Base):
     """A person who reads, or asked to. Whether mail may go is said by the subscriptions, never here."""
 
     __tablename__ = "subscriber"
-    # An id is never given again: links are signed for it, and consent records outlive their reader.
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (
+        Index("ix_subscriber_created_at", "created_at", "id"),
+        Index(
+            "ix_subscriber_paused",
+            "id",
+            sqlite_where=text("paused_until IS NOT NULL"),
+            postgresql_where=text("paused_until IS NOT NULL"),
+        ),
+        # PostgreSQL has one more (schema.POSTGRESQL_ONLY): the unique one finds no beginnings in its collation.
+        # An id is never given again: links are signed for it, and consent records outlive their reader.
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     # As typed, for the envelope; and canonical (lower case, A-label domain), for identity.
@@ -46,6 +56,7 @@ class Subscription(Base):
     __table_args__ = (
         UniqueConstraint("subscriber_id", "newsletter_id", "topic_id"),
         Index("ix_subscription_newsletter", "newsletter_id", "state", "subscriber_id"),
+        Index("ix_subscription_topic", "topic_id", "state", "subscriber_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -189,3 +200,67 @@ class ConsentDetail(Base):
     salt: Mapped[str]
     content: Mapped[dict[str, Any]]
     until_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class ImportState(enum.StrEnum):
+    UPLOADING = "uploading"
+    CHECKING = "checking"  # the dry run
+    CHECKED = "checked"  # waits for an editor's word
+    IMPORTING = "importing"
+    DONE = "done"
+    REFUSED = "refused"  # no file of readers
+
+
+class ReaderImport(Base):
+    """A file of readers that an editor brought, how far it is read, and what came of it."""
+
+    __tablename__ = "reader_import"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    actor: Mapped[str]
+    # {"newsletters": [slug], "topics": [slug]}: what the readers get where the file does not say it.
+    choice: Mapped[dict[str, Any]]
+    # Whose export it is, as its first line tells.
+    layout: Mapped[str] = mapped_column(default="")
+    state: Mapped[ImportState] = mapped_column(default=ImportState.UPLOADING)
+    size: Mapped[int] = mapped_column(default=0)
+    rows: Mapped[int | None]
+    # Rows dealt with in the present state: where it goes on after a stop.
+    rows_done: Mapped[int] = mapped_column(default=0)
+    new: Mapped[int] = mapped_column(default=0)
+    known: Mapped[int] = mapped_column(default=0)
+    to_reconfirm: Mapped[int] = mapped_column(default=0)
+    refused: Mapped[int] = mapped_column(default=0)
+    # Of the refused ones: suppressed, erased, or left.
+    stopped: Mapped[int] = mapped_column(default=0)
+    # The first rows as they were understood, until the file is dealt with.
+    sample: Mapped[list[Any]] = mapped_column(default=list)
+    problem: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+    began_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class ReaderImportChunk(Base):
+    """A piece of the file, where every machine finds it; deleted when the file is dealt with."""
+
+    __tablename__ = "reader_import_chunk"
+
+    import_id: Mapped[int] = mapped_column(
+        ForeignKey("reader_import.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[bytes]
+
+
+class ReaderImportRefusal(Base):
+    """A row that is not taken, and why; nothing of the row itself."""
+
+    __tablename__ = "reader_import_refusal"
+
+    import_id: Mapped[int] = mapped_column(
+        ForeignKey("reader_import.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    reason: Mapped[str]

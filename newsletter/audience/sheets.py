@@ -2,11 +2,9 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import BinaryIO
-
-from newsletter import errors
+from typing import Any, BinaryIO
 
 _PIECE = 1 << 20
 
@@ -20,22 +18,32 @@ class Row:
     problem: str = ""
 
 
-def read(stream: BinaryIO, *, columns: Sequence[str], required: str) -> Iterator[Row]:
-    """The rows of a seekable file in UTF-8, UTF-16 or Windows-1252, separated by `,`, `;` or tab.
+def names(stream: BinaryIO) -> list[str]:
+    """The columns that the first line of a seekable file names, in lower case; the file is left at its beginning."""
+    text = io.TextIOWrapper(stream, encoding=_encoding(stream), errors="replace", newline="")
+    try:
+        return _names(next(_reader(text), []))
+    except csv.Error:
+        return []
+    finally:
+        text.detach()
+        stream.seek(0)
 
-    The first line names the columns, in any order and case. Raises BadInput when it names others, or not `required`.
+
+def read(stream: BinaryIO) -> Generator[Row]:
+    """The rows after the first line of a seekable file in UTF-8, UTF-16 or Windows-1252, separated by `,`, `;` or tab.
+
+    The first line names the columns, in any order and case.
     """
     text = io.TextIOWrapper(stream, encoding=_encoding(stream), errors="replace", newline="")
     line = 1
     try:
-        header = text.readline(_PIECE)
-        text.seek(0)
-        reader = csv.reader(text, delimiter=max(",;\t", key=header.count))
-        names = _names(next(reader, []), columns, required)
+        reader = _reader(text)
+        columns = _names(next(reader, []))
         line = reader.line_num + 1
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield _row(line, names, cells)
+                yield _row(line, columns, cells)
             line = reader.line_num + 1
     except csv.Error:
         # A quotation mark that is never closed swallows the rest of the file into one cell.
@@ -45,13 +53,14 @@ def read(stream: BinaryIO, *, columns: Sequence[str], required: str) -> Iterator
         text.detach()
 
 
-def _names(header: list[str], columns: Sequence[str], required: str) -> list[str]:
-    names, known = [name.strip().lower() for name in header], ", ".join(columns)
-    if required not in names:
-        raise errors.BadInput(f"The first line must name the columns; one must be {required}. Known: {known}.")
-    if unknown := [name for name in names if name not in columns]:
-        raise errors.BadInput(f"There is no column {unknown[0][:60]!r}. Known: {known}.")
-    return names
+def _reader(text: io.TextIOWrapper) -> Any:
+    header = text.readline(_PIECE)
+    text.seek(0)
+    return csv.reader(text, delimiter=max(",;\t", key=header.count))
+
+
+def _names(header: list[str]) -> list[str]:
+    return [name.strip().lower() for name in header]
 
 
 def _row(line: int, names: list[str], cells: list[str]) -> Row:

@@ -14,26 +14,36 @@ def register(group: AppGroup) -> None:
     subscriber = AppGroup("subscriber", help="The people who read.")
     group.add_command(subscriber)
     file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-    add(subscriber, "import", import_subscribers, file)
+    add(
+        subscriber,
+        "import",
+        import_subscribers,
+        file,
+        click.option("--newsletter", "newsletters", multiple=True, help="Where the file names none."),
+        click.option("--topic", "topics", multiple=True, help="Where the file names none."),
+        click.option("--dry-run", "is_dry", is_flag=True, help="Change nothing; say what would come of it."),
+    )
     as_document = click.option(
         "--document", type=click.Path(dir_okay=False, path_type=Path), help="Write the page to print into this file."
     )
     add(subscriber, "proof", proof, click.argument("address"), as_document, reads=True)
 
 
-def import_subscribers(*, file: Path) -> Answer:
-    """Import readers from a CSV file; refused rows are listed by line, good rows stand."""
+def import_subscribers(*, file: Path, newsletters: tuple[str, ...], topics: tuple[str, ...], is_dry: bool) -> Answer:
+    """Import readers from a CSV file, ours or another product's export; refused rows are listed, good rows stand."""
     with file.open("rb") as stream:
-        report = importing.import_csv(stream)
+        report = importing.import_csv(stream, importing.Choice(newsletters, topics), is_dry=is_dry)
     lines = [
         f"{report.new} new, {report.updated} updated, {report.to_reconfirm} to re-confirm.",
         f"{len(report.refused)} refused{':' if report.refused else '.'}",
         *(f"  line {line}: {reason}" for line, reason in report.refused),
     ]
     data = {
+        "dry_run": is_dry,
         "new": report.new,
         "updated": report.updated,
         "to_reconfirm": report.to_reconfirm,
+        "stopped": report.stopped,
         "refused": [{"line": line, "reason": reason} for line, reason in report.refused],
     }
     return Answer(data, lines)

@@ -22,7 +22,8 @@ class Queue:
 ISSUES = Queue("issues", lambda: settings.current().issue_jobs)
 FEEDS = Queue("feeds", lambda: settings.current().feed_connections)
 CHECKS = Queue("checks", lambda: settings.current().check_jobs)
-QUEUES = (ISSUES, FEEDS, CHECKS)
+READERS = Queue("readers", lambda: settings.current().import_jobs)
+QUEUES = (ISSUES, FEEDS, CHECKS, READERS)
 
 
 @dataclass(frozen=True)

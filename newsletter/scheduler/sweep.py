@@ -6,7 +6,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from newsletter import clock, db, jobs, limits
-from newsletter.audience import asking, consent, signup
+from newsletter.audience import asking, consent, imports, signup
 from newsletter.feedback import counting
 from newsletter.outbox import ledger, paging, queue, throttle, workers
 from newsletter.privacy import retention
@@ -66,6 +66,13 @@ def count_growth() -> int:
     return counting.catch_up()
 
 
+def forget_imports() -> int:
+    """Delete the files of readers nobody took in."""
+    forgotten = imports.forget_abandoned(clock.now())
+    db.session.commit()
+    return forgotten
+
+
 def erase_long_gone() -> int:
     """Erase who left longer ago than a proof is kept."""
     erased = retention.erase_long_gone(clock.now())
@@ -108,6 +115,7 @@ STEPS: dict[str, Callable[[], int]] = {
     "terms_asked": ask_for_terms,
     "network_details": forget_networks,
     "consents_counted": count_growth,
+    "abandoned_imports": forget_imports,
     "long_gone_readers": erase_long_gone,
     "replies": forget_replies,
     "buckets": empty_buckets,

@@ -13,6 +13,7 @@ import structlog
 
 from newsletter import clock, db, errors, jobs
 from newsletter.articles import feeds, pictures
+from newsletter.audience import imports
 from newsletter.issues import amending, counting, occurrences, planning, timekeeping
 from newsletter.scheduler import sweep, work
 
@@ -56,6 +57,9 @@ def run() -> Report:
     report = Report()
     _issues(report)
     _poll_feeds(report)
+    for import_id in _read(report, imports.waiting):
+        with _step(report, imports.JOB, import_id=import_id):
+            imports.work(import_id)
     tidy(report)
     _check_issues(report)
     return report
@@ -82,6 +86,12 @@ def defer_feeds(report: Report) -> None:
         _defer(report, "fetch_feed", feed_id=feed_id)
     if _read(report, pictures.waiting):
         _defer(report, "fetch_pictures")
+
+
+def defer_imports(report: Report) -> None:
+    """Defer the files of readers that are to be worked on."""
+    for import_id in _read(report, imports.waiting):
+        _defer(report, imports.JOB, import_id=import_id)
 
 
 def tidy(report: Report) -> None:

@@ -21,5 +21,6 @@ class Entry:
 TIMETABLE = (
     Entry("issues", tick.defer_issues, lambda: settings.current().tick_interval),
     Entry("feeds", tick.defer_feeds, lambda: settings.current().tick_interval),
+    Entry("imports", tick.defer_imports, lambda: settings.current().tick_interval),
     Entry("sweep", tick.tidy, lambda: settings.current().sweep_interval),
 )

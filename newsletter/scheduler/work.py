@@ -12,6 +12,7 @@ from flask import Flask, current_app
 
 from newsletter import clock, db, errors, jobs, milestones, settings
 from newsletter.articles import feeds, pictures, polling
+from newsletter.audience import imports
 from newsletter.issues import amending, counting, occurrences, planning, timekeeping
 from newsletter.issues.models import Occurrence
 from newsletter.jobs import registry
@@ -41,6 +42,7 @@ def register() -> None:
     registry.register(counting.JOB, counting.count, registry.CHECKS)
     registry.register("correct", amending.carry_out, registry.ISSUES)
     registry.register("fetch_feed", _fetch_feed, registry.FEEDS)
+    registry.register(imports.JOB, imports.work, registry.READERS)
     registry.register("fetch_pictures", pictures.fetch_missing, registry.FEEDS)
 
 

@@ -1,5 +1,6 @@
 """Who reaches what on the desk: every rule of the map, every role, every forged request."""
 
+import io
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from sqlalchemy import select
 
 from newsletter import clock, db, factory, settings, signing
 from newsletter.articles import pages, polling
+from newsletter.audience import importing, imports
 from newsletter.errors import FetchRefused
 from newsletter.outbox import queue, suppression
 from newsletter.outbox.models import Policy, SuppressionReason
@@ -110,6 +112,13 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/readers/<int:reader_id>/suppression"): Role.PUBLISHER,
     ("GET", "/admin/readers/<int:reader_id>/proof"): Role.EDITOR,
     ("GET", "/admin/readers/<int:reader_id>/proof.json"): Role.EDITOR,
+    ("GET", "/admin/readers/imports"): Role.PUBLISHER,
+    ("POST", "/admin/readers/imports"): Role.PUBLISHER,
+    ("GET", "/admin/readers/imports/<int:import_id>"): Role.PUBLISHER,
+    ("GET", "/admin/readers/imports/<int:import_id>/progress"): Role.PUBLISHER,
+    ("GET", "/admin/readers/imports/<int:import_id>/refused.csv"): Role.PUBLISHER,
+    ("POST", "/admin/readers/imports/<int:import_id>/start"): Role.PUBLISHER,
+    ("POST", "/admin/readers/imports/<int:import_id>/discard"): Role.PUBLISHER,
     ("GET", "/admin/suppressions"): Role.EDITOR,
     ("POST", "/admin/suppressions"): Role.EDITOR,
     ("GET", "/admin/suppressions/<int:suppression_id>"): Role.EDITOR,
@@ -177,6 +186,7 @@ def world(room, monkeypatch) -> dict[str, Any]:
     db.session.commit()
     return {
         "suppression_id": stopped.id,
+        "import_id": _brought(),
         "issue_id": desk.issue("weekly"),
         "article_id": 1,
         "slug": "daily",
@@ -209,6 +219,13 @@ def _with_own(world: dict[str, Any], role: Role) -> dict[str, Any]:
     own = {"notice_id": notice.id, "session_id": _session_of(editor.address)}
     db.session.commit()
     return world | own
+
+
+def _brought() -> int:
+    rows = io.BytesIO(b"email\nnora@readers.example\n")
+    found = imports.bring(rows, name="readers.csv", actor="test", choice=importing.Choice())
+    imports.work(found.id)
+    return found.id
 
 
 def _paused_run() -> int:

@@ -77,6 +77,16 @@ def after_proof(asks: Callable[[], bool] = lambda: True) -> Callable[[View], Vie
     return mark
 
 
+def takes(setting: str) -> Callable[[View], View]:
+    """Mark a view that takes a larger body than others, up to this setting, from a visitor who may send it."""
+
+    def mark(view: View) -> View:
+        view.takes = setting  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
 def visitor() -> Visitor:
     """The editor whose request this is; raises Refused outside a login."""
     found: Visitor | None = g.get("visitor")
@@ -122,9 +132,10 @@ def guard() -> AnyResponse | None:
     view = current_app.view_functions[request.endpoint or ""]
     if not hasattr(view, "needs"):
         abort(404)
+    g.visitor = _recognise()
+    _make_room(view)
     if not _can_be_asked():
         abort(400)
-    g.visitor = _recognise()
     if view.needs is None:
         return None
     if g.visitor is None:
@@ -144,6 +155,12 @@ def keep_private(response: Response) -> Response:
     if is_desk():
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _make_room(view: Any) -> None:
+    """Let a large file in, before anything of the body is read, where it is asked for and its sender may send it."""
+    if hasattr(view, "takes") and g.visitor is not None and g.visitor.may(view.needs):
+        request.max_content_length = getattr(settings.current(), view.takes)
 
 
 def _can_be_asked() -> bool:

@@ -65,7 +65,10 @@ ROOMS: tuple[Room, ...] = (
         "desk_readers.show",
         ("desk_readers",),
         Action.READERS,
-        inner=(Room("Suppressions", "desk_suppressions.show", ("desk_suppressions",), Action.READERS),),
+        inner=(
+            Room("Suppressions", "desk_suppressions.show", ("desk_suppressions",), Action.READERS),
+            Room("Imports", "desk_imports.show", ("desk_imports",), Action.PLAN),
+        ),
     ),
     Room("Figures", "desk_figures.show", ("desk_figures",)),
     Room(

@@ -9,7 +9,7 @@ from flask import Blueprint
 
 from newsletter import clock
 from newsletter.mail import links
-from newsletter.publication.models import Topic
+from newsletter.publication.models import Newsletter, Topic
 
 blueprint = Blueprint("desk_wording", __name__)
 LOCALE = "en_US"
@@ -113,6 +113,21 @@ def local(at: datetime | None, zone: str) -> dict[str, str]:
         return {"on": "", "at": ""}
     there = at.astimezone(ZoneInfo(zone))
     return {"on": there.date().isoformat(), "at": f"{there:%H:%M}"}
+
+
+@blueprint.app_template_filter("desk_bytes")
+def size(count: int) -> str:
+    """812 bytes; 3.4 MB."""
+    for unit, step in (("MB", 1_000_000), ("kB", 1000)):
+        if count >= step:
+            return f"{numbers.format_decimal(count / step, format='#,##0.#', locale=LOCALE)} {unit}"
+    return f"{count} bytes"
+
+
+@blueprint.app_template_filter("desk_newsletter_choices")
+def newsletter_choices(newsletters: list[Newsletter]) -> list[tuple[str, str]]:
+    """Newsletters as a form offers them: (slug, title)."""
+    return [(each.slug, each.title) for each in newsletters]
 
 
 @blueprint.app_template_filter("desk_choices")
