@@ -24,6 +24,11 @@ async function fetchInto(place, address) {
   return true;
 }
 
+// What takes a moment to count comes after the page; without it a link counts it.
+for (const place of document.querySelectorAll("[data-load]")) {
+  fetchInto(place, place.dataset.load).catch(() => false);
+}
+
 // Live numbers: fetched anew while the page is looked at; at the end the page is loaded once more, with its new buttons.
 for (const place of document.querySelectorAll("[data-live]")) {
   const state = () => place.querySelector("[data-state]")?.dataset.state;
