@@ -19,6 +19,7 @@ from newsletter.audience import importing, imports
 from newsletter.errors import FetchRefused
 from newsletter.outbox import queue, suppression
 from newsletter.outbox.models import Policy, SuppressionReason
+from newsletter.publication import topics
 from newsletter.staff import editors, notices, sessions
 from newsletter.staff.models import EditorSession, Role
 from tests.web import desk
@@ -179,6 +180,10 @@ def world(room, monkeypatch) -> dict[str, Any]:
     monkeypatch.setattr(pages, "read", refuse)
     monkeypatch.setattr(polling, "poll", lambda feed_id: polling.Report(feed_id, error="Not here."))
     desk.magazine()
+    # Rules name newsletters and topics alike by <slug>: here one of each has it.
+    topics.add("daily", "Day by day")
+    db.session.commit()
+    brought = _brought()
     other, token = editors.add("somebody@magazine.example", Role.EDITOR)
     editors.add("second@magazine.example", Role.ADMIN)
     (*_, notice) = notices.tell("key", subject="Told", text="Something.")
@@ -186,7 +191,7 @@ def world(room, monkeypatch) -> dict[str, Any]:
     db.session.commit()
     return {
         "suppression_id": stopped.id,
-        "import_id": _brought(),
+        "import_id": brought,
         "issue_id": desk.issue("weekly"),
         "article_id": 1,
         "slug": "daily",
@@ -224,8 +229,10 @@ def _with_own(world: dict[str, Any], role: Role) -> dict[str, Any]:
 def _brought() -> int:
     rows = io.BytesIO(b"email\nnora@readers.example\n")
     found = imports.bring(rows, name="readers.csv", actor="test", choice=importing.Choice())
-    imports.work(found.id)
-    return found.id
+    found_id = found.id
+    # A job: it ends the session it finds.
+    imports.work(found_id)
+    return found_id
 
 
 def _paused_run() -> int:
@@ -427,8 +434,9 @@ def test_a_forged_post_is_refused_everywhere_and_changes_nothing(client, app, wo
         ({"csrf": mine}, {"Origin": "http://127.0.0.1:8000.evil.example"}),
     ]
     wrong = []
-    for rule in POSTS:
-        for fields, headers in forgeries:
+    for number, rule in enumerate(POSTS):
+        # One guard refuses them all: some at every rule, each of them at the first.
+        for fields, headers in forgeries if number == 0 else forgeries[:3] + forgeries[5:6]:
             answer = client.post(_path(rule, world), data=FORM | fields, headers=headers, buffered=True)
             if answer.status_code != 403 or still.was_written():
                 wrong.append((rule, fields, headers, answer.status))
