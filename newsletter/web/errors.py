@@ -1,5 +1,7 @@
 """Error pages: the sentence of what went wrong, never a traceback."""
 
+from urllib.parse import urlsplit
+
 import structlog
 from flask import Flask, Response, g, make_response, render_template, request
 from sqlalchemy.exc import OperationalError
@@ -9,6 +11,7 @@ from newsletter import db, errors
 from newsletter.languages import speech
 from newsletter.publication.models import Masthead
 from newsletter.web import languages
+from newsletter.web.admin import access
 
 log = structlog.get_logger()
 
@@ -102,5 +105,15 @@ def _page(status: int, title: str, sentence: str) -> Response:
         languages.speak_without_database()
         g.masthead = Masthead(name="Newsletter", tagline="", language="en", accent="#b3261e", fonts="serif", labels={})
     with db.reading():
-        page = render_template("public/error.html", title=languages.say(title), sentence=languages.say(sentence))
+        if status < 500 and access.is_desk() and g.get("visitor"):
+            page = render_template("admin/error.html", title=title, sentence=sentence, back=_back())
+        else:
+            page = render_template("public/error.html", title=languages.say(title), sentence=languages.say(sentence))
     return make_response(page, status)
+
+
+def _back() -> str:
+    """The page of the desk that led here, by what the browser says; empty without one."""
+    parts = urlsplit(request.referrer or "")
+    is_desk = parts.netloc == request.host and (parts.path + "/").startswith("/admin/")
+    return f"{parts.path}?{parts.query}" if is_desk and parts.query else parts.path if is_desk else ""
