@@ -212,6 +212,7 @@ def test_no_public_page_and_no_archive_makes_more_of_hostile_words(app, client, 
     assert CANARY in pages["/archive/breaking/1"]
 
 
+@pytest.mark.slow
 def test_no_outcome_of_a_public_form_makes_more_of_hostile_words(app, room, client):
     at = public_states.Stage(app, client)
     for code in ("en", "de"):
