@@ -146,6 +146,20 @@ class Settings:
     page_time: timedelta = _row(
         timedelta(seconds=0.12), "a page of planning or sweeping is sized to hold SQLite's write lock this long"
     )
+    link_time: timedelta = _row(timedelta(seconds=10), "a link that has not answered after this is doubtful")
+    link_connections: int = _row(4, "links of an issue checked at the same time")
+    link_lifetime: timedelta = _row(
+        timedelta(hours=6), "how long what a link answered is believed; one that did not answer well: a tenth of it"
+    )
+    preflight_interval: timedelta = _row(
+        timedelta(minutes=5), "an open issue is looked through again after this, though nobody changed it: articles do"
+    )
+    preflight_ahead: timedelta = _row(
+        timedelta(minutes=15), "links of an issue that needs no approval are checked from this long before its time"
+    )
+    subject_length: int = _row(70, "characters of a subject above which editors are warned: phones show fewer still")
+    subject_memory: int = _row(10, "a subject is compared with those of so many issues before it")
+    few_stories: int = _row(3, "an issue with fewer stories than this warns its editors")
     mail_html_bytes: int = _row(102_000, "Gmail clips HTML above 102 KB (hteumeuleu/email-bugs 41)")
 
     # delivery

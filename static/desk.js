@@ -29,6 +29,24 @@ for (const place of document.querySelectorAll("[data-load]")) {
   fetchInto(place, place.dataset.load).catch(() => false);
 }
 
+// What preflight has found since opens or closes the approval, as the page would were it loaded again.
+function openOrClose(told) {
+  const note = document.getElementById("kept-back");
+  if (!told || !note) return;
+  const isClosed = told.dataset.blocks !== "0";
+  note.hidden = !isClosed;
+  for (const button of document.querySelectorAll("[data-approve]")) button.disabled = isClosed;
+}
+
+// The mail beside the composer is loaded anew when what it shows has been saved, here or by somebody else.
+let shownVersion;
+function follow(told) {
+  const frame = document.querySelector("iframe[data-follows]");
+  if (!told || !frame) return;
+  if (shownVersion !== undefined && shownVersion !== told.dataset.version) frame.src = frame.src;
+  shownVersion = told.dataset.version;
+}
+
 // Live numbers: fetched anew while the page is looked at; at the end the page is loaded once more, with its new buttons.
 for (const place of document.querySelectorAll("[data-live]")) {
   const state = () => place.querySelector("[data-state]")?.dataset.state;
@@ -37,6 +55,9 @@ for (const place of document.querySelectorAll("[data-live]")) {
     if (!document.hidden) {
       try {
         await fetchInto(place, place.dataset.live);
+        const told = place.querySelector("[data-blocks]");
+        openOrClose(told);
+        follow(told);
       } catch {
         // The next round asks again.
       }

@@ -11,7 +11,7 @@ from flask.cli import AppGroup
 from newsletter import clock, db, errors
 from newsletter.cli.answers import ACTOR, Answer, add, counted
 from newsletter.cli.progress import Line, pause_after
-from newsletter.issues import composing, lifecycle, planning, progress, receipts, resending, runs
+from newsletter.issues import composing, lifecycle, planning, preflight, progress, receipts, resending, runs
 from newsletter.issues.models import Issue
 from newsletter.outbox import listing, queue
 from newsletter.outbox.models import Message, MessageState
@@ -72,6 +72,8 @@ def compose(*, newsletter: str) -> Answer:
 
 def approve(*, issue_id: int) -> Answer:
     """Approve an issue, freezing what it says."""
+    # In transactions of its own: nothing is rendered while others wait to write.
+    preflight.look_through(issue_id)
     issue = _get(issue_id)
     lifecycle.approve(issue, actor=ACTOR)
     return _state(issue)

@@ -4,7 +4,9 @@ import functools
 import ssl
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urljoin
 
 import httpcore2
@@ -14,6 +16,7 @@ from newsletter import settings
 from newsletter.errors import FetchRefused
 from newsletter.fetching import guard
 
+_Answer = TypeVar("_Answer")
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -36,28 +39,67 @@ def get(url: str, *, etag: str = "", last_modified: str = "", accept: str = "*/*
     (OWASP SSRF prevention). The deadline settings.fetch_time is for the whole, redirects included.
     """
     present = settings.current()
-    deadline = time.monotonic() + present.fetch_time.total_seconds()
-    headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": f"Newsletter (+{present.base_url})"}
+    seconds = present.fetch_time.total_seconds()
+    deadline = time.monotonic() + seconds
+    headers = _headers(accept)
     if etag:
         headers["If-None-Match"] = etag
     if last_modified:
         headers["If-Modified-Since"] = last_modified
     with _client(deadline) as client:
-        for _ in range(present.fetch_redirects + 1):
-            host = guard.check_url(url)
-            try:
-                answer = _ask(client, url, headers, limit or present.fetch_bytes)
-            except httpx2.TimeoutException:
-                seconds = present.fetch_time.total_seconds()
-                raise FetchRefused(f"{host} took longer than {seconds:g} seconds.") from None
-            except httpx2.ConnectError as error:
-                raise FetchRefused(f"{host} could not be reached{_because(error)}.") from None
-            except (httpx2.HTTPError, httpx2.InvalidURL):
-                raise FetchRefused(f"{host} broke off its answer or did not speak HTTP.") from None
-            if isinstance(answer, Fetched):
-                return answer
-            url = answer
-    raise FetchRefused(f"{host} redirected more than {present.fetch_redirects} times.")
+        return _follow(url, lambda at: _ask(client, at, headers, limit or present.fetch_bytes), seconds)
+
+
+def status_of(url: str) -> int:
+    """The HTTP status a document answers with after redirects, none of it read; raises FetchRefused as `get` does.
+
+    Asked by HEAD, and once more by GET where that is not answered with 2xx: some servers know no HEAD, some lie.
+    """
+    seconds = settings.current().link_time.total_seconds()
+    deadline = time.monotonic() + seconds
+    with _client(deadline) as client:
+        try:
+            status = _follow(url, lambda at: _status(client, "HEAD", at), seconds)
+        except FetchRefused:
+            if time.monotonic() >= deadline:
+                raise
+            status = 0
+        return status if 200 <= status < 300 else _follow(url, lambda at: _status(client, "GET", at), seconds)
+
+
+def _follow(url: str, ask: Callable[[str], _Answer | str], seconds: float) -> _Answer:
+    """The answer of an address, or of where it leads: each address is checked before it is asked."""
+    most = settings.current().fetch_redirects
+    for _ in range(most + 1):
+        host = guard.check_url(url)
+        try:
+            answer = ask(url)
+        except httpx2.TimeoutException:
+            raise FetchRefused(f"{host} took longer than {seconds:g} seconds.") from None
+        except httpx2.ConnectError as error:
+            raise FetchRefused(f"{host} could not be reached{_because(error)}.") from None
+        except (httpx2.HTTPError, httpx2.InvalidURL):
+            raise FetchRefused(f"{host} broke off its answer or did not speak HTTP.") from None
+        if not isinstance(answer, str):
+            return answer
+        url = answer
+    raise FetchRefused(f"{host} redirected more than {most} times.")
+
+
+def _status(client: httpx2.Client, method: str, url: str) -> int | str:
+    """One request: the status, or the address it redirects to."""
+    with client.stream(method, url, headers=_headers("*/*")) as answer:
+        if answer.status_code in _REDIRECTS and answer.headers.get("Location"):
+            return urljoin(url, answer.headers["Location"])
+        return answer.status_code
+
+
+def _headers(accept: str) -> dict[str, str]:
+    return {
+        "Accept": accept,
+        "Accept-Encoding": "gzip",
+        "User-Agent": f"Newsletter (+{settings.current().base_url})",
+    }
 
 
 def _client(deadline: float) -> httpx2.Client:

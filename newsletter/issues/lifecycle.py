@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from newsletter import clock, db, errors, settings
-from newsletter.issues import amendments, freezing, moments, runs, telling
+from newsletter.issues import amendments, freezing, moments, preflight, runs, telling
 from newsletter.issues.models import Issue, IssueApproval, IssueState, OccurrenceState
 from newsletter.outbox import queue
 from newsletter.outbox.models import RunState
@@ -44,11 +44,13 @@ NEEDED = {Approval.NONE: 1, Approval.ONE: 1, Approval.TWO: 2}
 def approve(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
     """Approve what the issue says now, freezing it; with two approvals needed the first leaves it a draft.
 
-    Raises Conflict for an issue that is no draft, has no stories, or that this person approved already. Approved
-    later than max_lateness after its time, it asks for a new one.
+    Raises Conflict for an issue that is no draft, has no stories, would do harm, or that this person approved already.
+    A door calls `preflight.look_through` before, so that nothing is rendered in its transaction. Approved later than
+    max_lateness after its time, it asks for a new one.
     """
     seen, kept = _seen(issue), memory(issue)
     _freeze(issue)
+    preflight.refuse_harm(issue)
     given = approvals(issue)
     if any(is_by(each, actor=actor, editor_id=editor_id) for each in given):
         raise errors.Conflict("You have approved this issue already. It needs somebody else as well.")
@@ -67,13 +69,13 @@ def approve(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
     return _move(issue, IssueState.APPROVED, seen, actor=actor, editor_id=editor_id, action="approved")
 
 
-def approve_unseen(issue: Issue, *, actor: str) -> Issue:
+def approve_unseen(issue: Issue, *, actor: str, note: str = "") -> Issue:
     """Approve a draft by its newsletter's rule, with nobody having looked at it. Raises Conflict without stories."""
     seen = _seen(issue)
     _freeze(issue)
     issue.approvals.append(IssueApproval(actor=actor, frozen_hash=issue.frozen_hash, at=clock.now()))
     issue.approved_at, issue.held_reason, issue.undo = clock.now(), "", None
-    return _move(issue, IssueState.APPROVED, seen, actor=actor, editor_id=None, action="approved")
+    return _move(issue, IssueState.APPROVED, seen, actor=actor, editor_id=None, action="approved", note=note)
 
 
 def schedule(issue: Issue, send_at: datetime, *, actor: str, editor_id: int | None = None) -> Issue:

@@ -82,8 +82,20 @@ def pool(content: Content) -> Pool:
 def page(matcher: Matcher, *, after: int, limit: int, at: datetime) -> Page | None:
     """The next `limit` readers whose id is above `after`, as of now; None when there are no more."""
     last_id = readership.page_end(matcher.newsletter_id, after=after, limit=limit)
-    if last_id is None:
+    return None if last_id is None else _between(matcher, after=after, last_id=last_id, at=at)
+
+
+def profile_or_reason(matcher: Matcher, reader_id: int, *, at: datetime) -> Profile | str | None:
+    """What decides the digest of one reader, or the reason why there is none; None for who does not read it at all."""
+    readers = _between(matcher, after=reader_id - 1, last_id=reader_id, at=at).readers.subquery()
+    signature = db.session.scalar(select(readers.c.signature))
+    if signature is None:
         return None
+    judged, found = judge(matcher, readers), profile(matcher, signature)
+    return found if judged.chosen else next(iter(judged.left_out))
+
+
+def _between(matcher: Matcher, *, after: int, last_id: int, at: datetime) -> Page:
     readers = readership.between(matcher.newsletter_id, after=after, last_id=last_id, at=at)
     if matcher.audience is not None:
         readers = readers.where(received.is_in(matcher.audience, Subscriber.id.expression))

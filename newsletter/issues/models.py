@@ -181,6 +181,37 @@ class Impact(Base):
     asked_at: Mapped[datetime | None]
 
 
+class Preflight(Base):
+    """What was found when the finished mails of an open issue were looked through last."""
+
+    __tablename__ = "preflight"
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True)
+    # The version of the issue that was looked through, and what the issue said then.
+    version: Mapped[int] = mapped_column(default=0)
+    content_hash: Mapped[str] = mapped_column(default="")
+    findings: Mapped[list[Any]] = mapped_column(default=list)
+    # The web addresses its mails link to, each with the places of the issue they come from.
+    links: Mapped[list[Any]] = mapped_column(default=list)
+    # The editions that were looked through: name, subject, bytes of HTML.
+    mails: Mapped[list[Any]] = mapped_column(default=list)
+    inspected_at: Mapped[datetime | None]
+    asked_at: Mapped[datetime | None]
+
+
+class CheckedLink(Base):
+    """What a web address answered when it was asked last."""
+
+    __tablename__ = "checked_link"
+
+    # SHA-256 of the address: an index holds no address of any length.
+    key: Mapped[str] = mapped_column(primary_key=True)
+    url: Mapped[str]
+    status: Mapped[int | None]  # of HTTP; none when there was no answer
+    problem: Mapped[str] = mapped_column(default="")  # why not, in a sentence
+    checked_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class Edition(Base):
     """The articles shared by all readers of an issue who get exactly the same, rendered once at release."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import contains_eager
 
 from newsletter import db, settings
 from newsletter.articles.models import Feed, FeedMapping
-from newsletter.issues import composing, lifecycle, moments, telling
+from newsletter.issues import composing, lifecycle, moments, preflight, telling
 from newsletter.issues.models import OPEN_DATES, Issue, IssueState, Occurrence, OccurrenceState
 from newsletter.publication.models import Approval, Newsletter
 from newsletter.staff import notices
@@ -83,7 +83,7 @@ def settle_drafts(now: datetime) -> list[int]:
             if issue.occurrence:
                 issue.occurrence.state, issue.occurrence.note = OccurrenceState.DONE, reason
         else:
-            lifecycle.approve_unseen(issue, actor=ACTOR)
+            lifecycle.approve_unseen(issue, actor=ACTOR, note=preflight.unchecked(issue))
     db.session.flush()
     return held
 
@@ -192,7 +192,13 @@ def _reason_to_hold(issue: Issue, now: datetime) -> str:
     by_rule = issue.newsletter.approval is Approval.NONE or issue.newsletter.sends_unapproved
     if issue.occurrence is None or not by_rule:
         return _UNAPPROVED.format(time=moments.said(issue.send_at, issue.newsletter.zone))
-    return composing.too_few(issue) or ("" if issue.stories else "It has no stories.")
+    return composing.too_few(issue) or ("" if issue.stories else "It has no stories.") or _harm(issue)
+
+
+def _harm(issue: Issue) -> str:
+    """What preflight found that an editor must mend first."""
+    found = preflight.exactly(issue).blocks
+    return f"It would do harm as it is. {found[0].said}" if found else ""
 
 
 def _hold(issue: Issue, reason: str) -> None:

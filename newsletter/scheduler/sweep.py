@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from newsletter import clock, db, jobs, limits
 from newsletter.audience import asking, consent, imports, signup
 from newsletter.feedback import counting
+from newsletter.issues import weblinks
 from newsletter.outbox import ledger, paging, queue, throttle, workers
 from newsletter.privacy import retention
 
@@ -99,6 +100,13 @@ def forget_paces() -> int:
     return _on_ledger(throttle.sweep)
 
 
+def forget_links() -> int:
+    """Forget what links answered too long ago to be believed."""
+    forgotten = weblinks.forget_old()
+    db.session.commit()
+    return forgotten
+
+
 def forget_lost_jobs() -> int:
     """Forget the jobs of dead workers: the next tick finds what they were to do."""
     lost = jobs.sweep()
@@ -120,6 +128,7 @@ STEPS: dict[str, Callable[[], int]] = {
     "replies": forget_replies,
     "buckets": empty_buckets,
     "paces": forget_paces,
+    "old_link_answers": forget_links,
     "lost_jobs": forget_lost_jobs,
 }
 

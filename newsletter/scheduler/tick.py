@@ -14,7 +14,7 @@ import structlog
 from newsletter import clock, db, errors, jobs
 from newsletter.articles import feeds, pictures
 from newsletter.audience import imports
-from newsletter.issues import amending, counting, occurrences, planning, timekeeping
+from newsletter.issues import amending, counting, foresight, occurrences, planning, preflight, timekeeping
 from newsletter.scheduler import sweep, work
 
 log = structlog.get_logger()
@@ -78,6 +78,10 @@ def defer_issues(report: Report) -> None:
         _defer(report, counting.JOB, issue_id=issue_id)
     for issue_id in _read(report, amending.waiting):
         _defer(report, "correct", issue_id=issue_id)
+    for issue_id in _read(report, preflight.due):
+        _defer(report, preflight.JOB, issue_id=issue_id)
+    for newsletter_id in _read(report, foresight.due):
+        _defer(report, foresight.JOB, newsletter_id=newsletter_id)
 
 
 def defer_feeds(report: Report) -> None:
@@ -127,10 +131,16 @@ def _poll_feeds(report: Report) -> None:
 
 
 def _check_issues(report: Report) -> None:
-    """Last, as nobody's mail waits for it: the figures of open issues."""
+    """Last, as nobody's mail waits for it: the figures of open issues, what is wrong with them, links for the next."""
     for issue_id in _read(report, counting.due):
         with _step(report, counting.JOB, issue_id=issue_id):
             counting.count(issue_id)
+    for issue_id in _read(report, preflight.due):
+        with _step(report, preflight.JOB, issue_id=issue_id):
+            preflight.run(issue_id)
+    for newsletter_id in _read(report, foresight.due):
+        with _step(report, foresight.JOB, newsletter_id=newsletter_id):
+            foresight.check(newsletter_id)
 
 
 class _step:  # noqa: N801 - reads as the statement it is

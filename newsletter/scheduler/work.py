@@ -13,7 +13,7 @@ from flask import Flask, current_app
 from newsletter import clock, db, errors, jobs, milestones, settings
 from newsletter.articles import feeds, pictures, polling
 from newsletter.audience import imports
-from newsletter.issues import amending, counting, occurrences, planning, timekeeping
+from newsletter.issues import amending, counting, foresight, occurrences, planning, preflight, timekeeping
 from newsletter.issues.models import Occurrence
 from newsletter.jobs import registry
 
@@ -41,6 +41,8 @@ def register() -> None:
     registry.register("release", release, registry.ISSUES)
     registry.register(counting.JOB, counting.count, registry.CHECKS)
     registry.register("correct", amending.carry_out, registry.ISSUES)
+    registry.register(preflight.JOB, preflight.run, registry.CHECKS)
+    registry.register(foresight.JOB, foresight.check, registry.CHECKS)
     registry.register("fetch_feed", _fetch_feed, registry.FEEDS)
     registry.register(imports.JOB, imports.work, registry.READERS)
     registry.register("fetch_pictures", pictures.fetch_missing, registry.FEEDS)
@@ -59,8 +61,11 @@ def compose(occurrence_id: int) -> tuple[int | None, Polled]:
     milestones.reached("tick.after_occurrence")
     if issue is None:
         return None, polled
-    log.info("issue_composed", issue_id=issue.id, occurrence_id=occurrence_id)
-    return issue.id, polled
+    issue_id = issue.id
+    log.info("issue_composed", issue_id=issue_id, occurrence_id=occurrence_id)
+    # Before its draft is settled, so that nothing is rendered while the database waits.
+    preflight.look_through(issue_id)
+    return issue_id, polled
 
 
 def release(issue_id: int) -> bool:

@@ -152,7 +152,9 @@ def test_an_edition_is_rendered_once_for_all_who_share_it(rendered):
         article(*topics)
         for _ in range(5):
             reader(*topics, of=daily)
-    (issue_id,) = released(daily)
+    (issue_id,) = approved(daily)
+    rendered.clear()  # what preflight looked at
+    planning.release(issue_id)
     stored = db.session.scalars(select(Edition).filter_by(issue_id=issue_id)).all()
     assert rendered == {edition.key: 1 for edition in stored}
     assert sum(edition.readers for edition in stored) == 20

@@ -7,10 +7,23 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import clock, db, errors
-from newsletter.issues import agenda, amending, arrivals, counting, dates, deciding, editing, lifecycle, notes, watching
+from newsletter.issues import (
+    agenda,
+    amending,
+    arrivals,
+    counting,
+    dates,
+    deciding,
+    editing,
+    lifecycle,
+    notes,
+    preflight,
+    watching,
+)
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
+from newsletter.web import security
 from newsletter.web.admin import access, answers
 
 blueprint = Blueprint("desk_issue", __name__, url_prefix="/admin/issues/<int:issue_id>")
@@ -108,6 +121,7 @@ def done(issue: Issue, was: IssueState, told: str = "", *, anchor: str = "") -> 
 
 def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.Words | None = None) -> Response:
     """The issue's page, with what was wrong and what was typed; nothing half done stays."""
+    security.allow("frame-src", "'self'")
     db.session.rollback()
     with db.reading():
         issue = agenda.get(issue_id)
@@ -126,6 +140,7 @@ def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.
             now=clock.now(),
             is_due=_is_due(issue),
             counted=counting.of(issue),
+            preflight=preflight.of(issue) if issue.state in lifecycle.OPEN else None,
             status=found,
             pace=pace,
             arrivals=arrivals.waiting(issue) if _takes_arrivals(issue) else [],

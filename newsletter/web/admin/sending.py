@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import clock, db, errors, jobs, settings
-from newsletter.issues import agenda, calendar, counting, deciding, lifecycle, rescheduling
+from newsletter.issues import agenda, calendar, counting, deciding, lifecycle, preflight, rescheduling
 from newsletter.issues.deciding import Then
 from newsletter.issues.models import Issue, IssueState
 from newsletter.staff.roles import Action
@@ -36,6 +36,8 @@ def approve(issue_id: int) -> Response:
             return "Your approval is noted. It needs one more."
         return "Approved. " + _goes(issue)
 
+    # In transactions of its own: nothing is rendered while others wait to write.
+    preflight.look_through(issue_id)
     return _do(issue_id, approve_it)
 
 
