@@ -160,8 +160,8 @@ def _write(article: Article, draft: Draft, headline: str) -> None:
     article.author = wording.plain(draft.author)
     article.language = draft.language or article.language or "en"
     # What a feed leaves out it does not know; it does not say zero.
-    article.hypes = article.hypes if draft.hypes is None else max(0, draft.hypes)
-    article.comments = article.comments if draft.comments is None else max(0, draft.comments)
+    _set(article, "hypes", article.hypes if draft.hypes is None else max(0, draft.hypes))
+    _set(article, "comments", article.comments if draft.comments is None else max(0, draft.comments))
     _date(article, draft)
     _picture(article, draft)
 
@@ -171,8 +171,8 @@ def _complete(article: Article, draft: Draft) -> None:
     _set(article, "dek", article.dek or wording.plain(draft.dek))
     article.author = article.author or wording.plain(draft.author)
     _set(article, "body_html", article.body_html or wording.body(draft.body_html, base=draft.url))
-    article.hypes = draft.hypes if article.hypes is None else article.hypes
-    article.comments = draft.comments if article.comments is None else article.comments
+    _set(article, "hypes", draft.hypes if article.hypes is None else article.hypes)
+    _set(article, "comments", draft.comments if article.comments is None else article.comments)
     if article.published_at is None:
         _date(article, draft)
     if not article.picture_url and article.picture is None:
@@ -191,13 +191,13 @@ def _date(article: Article, draft: Draft) -> None:
 
 def _picture(article: Article, draft: Draft) -> None:
     url = wording.storable(draft.picture_url)
-    if url and url != article.picture_url:
+    if url and url != article.picture_url and "picture_url" not in (article.held_fields or ()):
         article.picture_url, article.picture = url, None
     _set(article, "picture_alt", wording.plain(draft.picture_alt))
 
 
-def _set(article: Article, field: str, value: str) -> None:
-    """Write a field, unless an editor's words stand in it."""
+def _set(article: Article, field: str, value: str | int | None) -> None:
+    """Write a field, unless an editor's choice stands in it."""
     if field not in (article.held_fields or ()):
         setattr(article, field, value)
 

@@ -39,7 +39,8 @@ def choose(
 def tag(article: Article, topics: Sequence[Topic], tags: Sequence[str], *, is_alone: bool) -> None:
     """Give an article its topics and tags; with `is_alone`, what its only feed no longer says goes."""
     # Where an editor chose the topics, a feed adds none.
-    if not any(link.source is TagSource.EDITOR for link in article.topic_links):
+    is_editors = "topics" in (article.held_fields or ())
+    if not is_editors and not any(link.source is TagSource.EDITOR for link in article.topic_links):
         wanted = {topic.id for topic in topics}
         if is_alone and wanted:
             article.topic_links[:] = [link for link in article.topic_links if link.topic_id in wanted]

@@ -1,5 +1,6 @@
 """Commands for what there is to read: feeds and articles."""
 
+import dataclasses
 from collections import defaultdict
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import click
 from flask.cli import AppGroup
 
 from newsletter import db, errors
-from newsletter.articles import feeds, importing, pages, polling, publishing
-from newsletter.cli.answers import Answer, add
+from newsletter.articles import catalogue, correcting, feeds, importing, pages, placing, polling, publishing
+from newsletter.cli.answers import ACTOR, Answer, add
+from newsletter.staff import audit
 
 _MAP = click.option("--map", "mapping", multiple=True, metavar="CATEGORY=TOPIC", help='Like "Tech & Gadgets=tech".')
 _TOPIC = click.option("--topic", multiple=True, help="A topic's slug that every article gets; may be repeated.")
@@ -31,6 +33,28 @@ def register(group: AppGroup) -> None:
     )
     file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
     add(article, "import", import_file, file, _TOPIC, click.option("--language", default="en"))
+    add(
+        article,
+        "list",
+        list_articles,
+        click.option("--words", default="", help="In the headline."),
+        click.option("--topic", default="", help="A topic's slug."),
+        click.option("--state", default="", help=f"One of {', '.join(catalogue.STATES)}."),
+        click.option("--feed", "feed_id", type=int),
+        click.option("--language", default=""),
+        click.option("--before", type=int, help="Below this article."),
+        reads=True,
+    )
+    add(
+        article,
+        "place",
+        place,
+        click.argument("article_id", type=int, metavar="ARTICLE"),
+        click.option("--topic", multiple=True, help="The main one first; all of them."),
+        click.option("--priority", type=int),
+        click.option("--evergreen/--no-evergreen", default=None),
+        click.option("--picture", help="Its address; empty: none."),
+    )
     add(article, "add", add_page, click.argument("url"), _TOPIC)
 
 
@@ -79,6 +103,42 @@ def import_file(*, file: Path, topic: tuple[str, ...], language: str) -> Answer:
     lines = [f"{report.new} new, {report.updated} updated, {report.same} unchanged.", *report.problems]
     data = {"new": report.new, "updated": report.updated, "same": report.same, "problems": list(report.problems)}
     return Answer(data, lines)
+
+
+def list_articles(
+    *, words: str, topic: str, state: str, feed_id: int | None, language: str, before: int | None
+) -> Answer:
+    """List articles, the newest first, a page at a time."""
+    found = catalogue.page(catalogue.Search(words, topic, state, feed_id, language), before=before)
+    rows = [
+        {
+            "article": each.id,
+            "headline": each.headline,
+            "url": each.url,
+            "topics": [one.slug for one in each.topics],
+        }
+        for each in found
+    ]
+    return Answer({"articles": rows}, [f"{row['article']:>6}  {row['headline']}" for row in rows] or ["None."])
+
+
+def place(
+    *, article_id: int, topic: tuple[str, ...], priority: int | None, evergreen: bool | None, picture: str | None
+) -> Answer:
+    """Choose an article's topics, rank and picture; no feed undoes it."""
+    article = correcting.get(article_id)
+    present = placing.of(article)
+    wanted = dataclasses.replace(
+        present,
+        topics=topic or present.topics,
+        priority=present.priority if priority is None else priority,
+        is_evergreen=present.is_evergreen if evergreen is None else evergreen,
+        picture_url=present.picture_url if picture is None else picture,
+    )
+    before = placing.put(article, wanted)
+    after = {name: getattr(wanted, name) for name in before}
+    audit.record(ACTOR, "article placed", f"article {article_id}", before=before, after=after)
+    return Answer({"article": article_id, "changed": sorted(before)}, [f"Article {article_id} is saved."])
 
 
 def add_page(*, url: str, topic: tuple[str, ...]) -> Answer:

@@ -92,6 +92,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("GET", "/admin/articles/<int:article_id>"): Role.WRITER,
     ("POST", "/admin/articles/<int:article_id>/words"): Role.WRITER,
     ("POST", "/admin/articles/<int:article_id>/words/release"): Role.WRITER,
+    ("POST", "/admin/articles/<int:article_id>/place"): Role.WRITER,
     ("GET", "/admin/articles/<int:article_id>/issues/<int:issue_id>/reach"): Role.WRITER,
     ("POST", "/admin/articles/<int:article_id>/issues/<int:issue_id>/note"): Role.WRITER,
     ("GET", "/admin/articles/<int:article_id>/withdrawal"): Role.EDITOR,

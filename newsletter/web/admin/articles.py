@@ -6,10 +6,12 @@ from typing import Any
 from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from newsletter import db, errors
-from newsletter.articles import catalogue, correcting, pages, publishing
+from newsletter import db, errors, jobs
+from newsletter.articles import catalogue, correcting, feeds, pages, placing, publishing
+from newsletter.articles.catalogue import Search
 from newsletter.articles.correcting import Words
 from newsletter.articles.models import Article
+from newsletter.articles.placing import Place
 from newsletter.issues import agenda, amending, corrections, notes
 from newsletter.issues.corrections import Touched
 from newsletter.issues.editing import Hand
@@ -85,6 +87,34 @@ def write(article_id: int) -> Response:
     return answers.see_other(url_for(".show_one", article_id=article_id, _anchor="issues"), told=told)
 
 
+@blueprint.post("/<int:article_id>/place")
+@access.needs(Action.EDIT)
+def put(article_id: int) -> Response:
+    """Choose its topics, rank, counters and picture; what was approved stays as it was frozen."""
+    visitor = access.visitor()
+    try:
+        article = correcting.get(article_id, seen=_seen())
+        place = _place()
+        before = placing.put(article, place)
+    except errors.BadInput as error:
+        return _one(article_id, {error.field: error.message}, status=422)
+    except errors.Conflict as error:
+        return _one(article_id, {"": error.message}, status=409)
+    if "picture_url" in before and place.picture_url:
+        jobs.defer("fetch_pictures")
+    after = {name: getattr(place, name) for name in before}
+    audit.record(
+        visitor.address,
+        "article placed",
+        f"article {article_id}",
+        before=before,
+        after=after,
+        editor_id=visitor.editor_id,
+    )
+    db.session.commit()
+    return answers.see_other(url_for(".show_one", article_id=article_id, _anchor="place"), told="It is saved.")
+
+
 @blueprint.post("/<int:article_id>/words/release")
 @access.needs(Action.EDIT)
 def let_go(article_id: int) -> Response:
@@ -156,6 +186,31 @@ def reach(article_id: int, issue_id: int) -> str:
     return render_template("admin/_reach.html", reach=amending.reach(issue, article.id))
 
 
+def _place() -> Place:
+    given = request.form
+    main, chosen = given.get("main", ""), given.getlist("topics")
+    # The main topic is one of the article's, whether it was ticked as well or not.
+    topics_ = [main, *(slug for slug in chosen if slug != main)] if main else chosen
+    return Place(
+        tuple(topics_),
+        _number("priority") or 0,
+        given.get("evergreen") == "yes",
+        _number("hypes"),
+        _number("comments"),
+        given.get("picture_url", "").strip(),
+    )
+
+
+def _number(name: str) -> int | None:
+    text = request.form.get(name, "").strip().replace(",", "")
+    if not text:
+        return None
+    try:
+        return int(text[:20])
+    except ValueError:
+        raise errors.BadInput("Please write a whole number.", field=name) from None
+
+
 def _check_may_change(article_id: int) -> None:
     is_out = any(each.state != "draft" for each in corrections.touched(article_id))
     if is_out and not access.visitor().may(Action.PUBLISH):
@@ -218,6 +273,10 @@ def _one(
             touched=touched,
             may_change=access.visitor().may(Action.PUBLISH if is_out else Action.EDIT),
             reach=_asked_reach(article),
+            place=placing.of(article),
+            sources=catalogue.sources(article),
+            topics=topics.all(),
+            put=request.form if request.endpoint == "desk_articles.put" else {},
             history=audit.of(f"article {article.id}", limit=12),
             problems={name: said for name, said in problems.items() if name},
             problem=problems.get("", ""),
@@ -237,15 +296,24 @@ def _words_of(article: Article) -> dict[str, str]:
 
 
 def _page(problem: str = "", *, status: int = 200) -> Response:
-    words, topic = request.args.get("q", "").strip(), request.args.get("topic", "")
+    given = request.args
+    search = Search(
+        given.get("q", "").strip(),
+        given.get("topic", ""),
+        given.get("state", ""),
+        given.get("feed", type=int),
+        given.get("language", ""),
+    )
     with db.reading():
-        found = catalogue.page(words=words, topic=topic, before=request.args.get("before", type=int))
+        found = catalogue.page(search, before=given.get("before", type=int))
         page = render_template(
             "admin/articles.html",
             articles=found,
             topics=topics.all(),
-            words=words,
-            topic=topic,
+            search=search,
+            states=list(catalogue.STATES),
+            feeds=feeds.all(),
+            languages=catalogue.languages(),
             older=found[-1].id if len(found) == catalogue.PAGE else None,
             is_empty=catalogue.is_empty(),
             typed={"url": request.form.get("url", ""), "topics": request.form.getlist("topics")},
