@@ -6,7 +6,7 @@ from newsletter import db, heap, settings, telemetry
 from newsletter.audience import agreement_letters, asking, fresh_links, link_letters, signup
 from newsletter.audience import letters as reader_letters
 from newsletter.cli import commands
-from newsletter.issues import runs, wire
+from newsletter.issues import runs, trials, wire
 from newsletter.outbox import composers
 from newsletter.scheduler import work
 from newsletter.staff import letters as editor_letters
@@ -33,6 +33,7 @@ def create_app(chosen: settings.Settings | None = None) -> Flask:
 
 def _register_composers() -> None:
     composers.register(runs.KIND, wire.compose)
+    composers.register(trials.KIND, composers.one_by_one(trials.compose))
     composers.register(asking.MAIL, composers.one_by_one(agreement_letters.compose))
     composers.register(fresh_links.MAIL, composers.one_by_one(link_letters.compose))
     composers.register(signup.MAIL, composers.one_by_one(reader_letters.compose))

@@ -157,6 +157,7 @@ class Settings:
     preflight_ahead: timedelta = _row(
         timedelta(minutes=15), "links of an issue that needs no approval are checked from this long before its time"
     )
+    tests_per_hour: int = _row(60, "test mails of issues to editors in one hour, all together")
     subject_length: int = _row(70, "characters of a subject above which editors are warned: phones show fewer still")
     subject_memory: int = _row(10, "a subject is compared with those of so many issues before it")
     few_stories: int = _row(3, "an issue with fewer stories than this warns its editors")

@@ -20,6 +20,7 @@ from newsletter.cli import (
     setup,
     staff,
     suppressions,
+    trials,
     uncertain,
 )
 
@@ -32,6 +33,7 @@ for section in (
     staff,
     issues,
     preflight,
+    trials,
     composing,
     corrections,
     calendar,

@@ -199,6 +199,22 @@ class Preflight(Base):
     asked_at: Mapped[datetime | None]
 
 
+class TestMail(Base):
+    """An edition sent to somebody who works here, before anybody else gets it."""
+
+    __tablename__ = "test_mail"
+    # A number is never given twice: the outbox knows its mails by it.
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), index=True)
+    address: Mapped[str]
+    sender: Mapped[str]
+    content_hash: Mapped[str]  # of the plate, as of an edition's
+    plate: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class CheckedLink(Base):
     """What a web address answered when it was asked last."""
 

@@ -21,14 +21,19 @@ class Pressed:
     plate: Plate
 
 
-def cast(issue_id: int, content: Content, selection: Selection, *, dated_at: datetime, is_automatic: bool) -> Pressed:
-    """Render an edition and press it; `dated_at` is the instant whose date it shows. No database is used."""
+def cast(
+    issue_id: int, content: Content, selection: Selection, *, dated_at: datetime, is_automatic: bool, mark: str = ""
+) -> Pressed:
+    """Render an edition and press it; `dated_at` is the instant whose date it shows. No database is used.
+
+    `mark` goes before the subject of what is no reader's mail, which feedback about the issue does not count.
+    """
     mail = editions.render(content, selection, dated_at=dated_at)
     domain = addresses.domain_of(content.sender)
     outgoing = mime.Outgoing(
         sender=content.sender,
         recipient="",
-        subject=mail.subject,
+        subject=mark + mail.subject,
         html=mail.html,
         text=mail.text,
         message_id="",
@@ -40,9 +45,9 @@ def cast(issue_id: int, content: Content, selection: Selection, *, dated_at: dat
         # The token in the subject: in the local part it would pass the 64 octets of RFC 5321 4.5.3.1.1.
         unsubscribe_mailto=links.unsubscribe_mailto(f"unsubscribe@{domain}", slots.TOKEN),
         is_automatic=is_automatic,
-        feedback_id=f"{issue_id}:{content.slug}:digest:{_sender_id(domain)}",
+        feedback_id=f"{issue_id}:{content.slug}:{'test' if mark else 'digest'}:{_sender_id(domain)}",
     )
-    return Pressed(mail.subject, press.cast(outgoing))
+    return Pressed(mark + mail.subject, press.cast(outgoing))
 
 
 def store(issue_id: int, key: str, content: Content, selection: Selection, pressed: Pressed) -> int:

@@ -8,6 +8,7 @@ from newsletter.audience import readership
 from newsletter.issues import amendments, counting, editions, figuring, freezing, matching, plates, selection
 from newsletter.issues.freezing import Content
 from newsletter.issues.models import Issue
+from newsletter.issues.plates import Pressed
 from newsletter.issues.selection import Profile, Selection
 from newsletter.mail.press import Press
 from newsletter.mail.templates import Rendered
@@ -65,10 +66,17 @@ def render(issue: Issue, topic_ids: Collection[int] | None = None, profile: Prof
 
 def source(issue: Issue, topic_ids: Collection[int] | None = None, profile: Profile | None = None) -> bytes:
     """The same mail with all its headers, as it would leave."""
+    plate = pressed(issue, topic_ids, profile).plate
+    return Press(plate).fill(ADDRESS, _MESSAGE_ID, issue.send_at or clock.now(), TOKEN)
+
+
+def pressed(
+    issue: Issue, topic_ids: Collection[int] | None = None, profile: Profile | None = None, *, mark: str = ""
+) -> Pressed:
+    """The same mail pressed, its subject marked."""
     content, dated_at = _content(issue), issue.send_at or clock.now()
     chosen = choose(content, topic_ids, profile)
-    pressed = plates.cast(issue.id, content, chosen, dated_at=dated_at, is_automatic=issue.is_automatic)
-    return Press(pressed.plate).fill(ADDRESS, _MESSAGE_ID, dated_at, TOKEN)
+    return plates.cast(issue.id, content, chosen, dated_at=dated_at, is_automatic=issue.is_automatic, mark=mark)
 
 
 def choose(content: Content, topic_ids: Collection[int] | None = None, profile: Profile | None = None) -> Selection:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from newsletter import clock, db, jobs, limits
 from newsletter.audience import asking, consent, imports, signup
 from newsletter.feedback import counting
-from newsletter.issues import weblinks
+from newsletter.issues import trials, weblinks
 from newsletter.outbox import ledger, paging, queue, throttle, workers
 from newsletter.privacy import retention
 
@@ -107,6 +107,13 @@ def forget_links() -> int:
     return forgotten
 
 
+def forget_tests() -> int:
+    """Forget test mails sent long ago."""
+    forgotten = trials.forget_old()
+    db.session.commit()
+    return forgotten
+
+
 def forget_lost_jobs() -> int:
     """Forget the jobs of dead workers: the next tick finds what they were to do."""
     lost = jobs.sweep()
@@ -129,6 +136,7 @@ STEPS: dict[str, Callable[[], int]] = {
     "buckets": empty_buckets,
     "paces": forget_paces,
     "old_link_answers": forget_links,
+    "old_test_mails": forget_tests,
     "lost_jobs": forget_lost_jobs,
 }
 

@@ -58,6 +58,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("GET", "/admin/issues/<int:issue_id>/preview"): Role.WRITER,
     ("GET", "/admin/issues/<int:issue_id>/preview/mail"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/preview/reader"): Role.EDITOR,
+    ("POST", "/admin/issues/<int:issue_id>/preview/test"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/stories/<int:article_id>"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/words"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/arrivals"): Role.WRITER,

@@ -1,15 +1,26 @@
 """The preview: every view of every choice, and what one reader would get."""
 
+import dataclasses
+import email
+import email.policy
+import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 
-from newsletter import db
+from newsletter import db, settings
 from newsletter.audience.models import Subscriber
-from newsletter.issues import counting, previews
+from newsletter.issues import counting, editing, previews
+from newsletter.issues.models import Issue
 from newsletter.mail import daylight
+from newsletter.outbox import composers
+from newsletter.outbox.models import Message
+from newsletter.staff import audit
 from newsletter.staff.models import Role
 from tests.web import desk
+
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -91,3 +102,40 @@ def test_a_writer_sees_editions_and_no_reader(client, csrf):
     assert client.get(f"{path}?reader=4").status_code == 403
     assert client.get(f"{path}/mail?reader=4").status_code == 403
     assert "As a reader gets it" not in client.get(path).text
+
+
+def test_a_test_goes_to_colleagues_marked_and_with_links_that_change_nothing(client, app, csrf):
+    issue_id = desk.issue("weekly")
+    path = f"/admin/issues/{issue_id}/preview/test"
+    answer = client.post(f"{path}?as=phone", data={"csrf": csrf, "to": "editor@magazine.example"})
+    assert "The test goes to editor@magazine.example." in client.get(answer.location).text
+    for wrong in ([], ["stranger@elsewhere.example"], ["editor@magazine.example", "stranger@elsewhere.example"]):
+        refused = client.post(path, data={"csrf": csrf, "to": wrong})
+        assert refused.status_code == 422
+        assert "A test goes to people who work here." in refused.text
+    args = ["newsletter", "issue", "test", str(issue_id), "--to", "editor@magazine.example", "--json"]
+    assert json.loads(app.test_cli_runner().invoke(args=args).stdout)["to"] == ["editor@magazine.example"]
+    assert [each.actor for each in audit.of(f"issue {issue_id}") if each.action == "test sent"] == [
+        "command line",
+        "editor@magazine.example",
+    ]
+    message = db.session.query(Message).order_by(Message.id.desc()).first()
+    row = composers.Row(message.id, "test", 0, None, message.recipient_id, message.address, message.message_id, NOON)
+    editing.word(db.session.get_one(Issue, issue_id), editing.Words(subject="Another"), editing.Hand("ed"))
+    db.session.commit()
+    (draft,) = composers.compose([row])
+    wire = draft()
+    assert draft().content == wire.content, "the same bytes on every attempt, whatever becomes of the issue"
+    mail = email.message_from_bytes(wire.content, policy=email.policy.default)
+    assert mail["Subject"].startswith("[Test] A lamp that folds flat")
+    assert mail["To"] == "editor@magazine.example"
+    assert "/unsubscribe/test>" in mail["List-Unsubscribe"]
+    assert "This link is not complete or not ours." in client.get("/unsubscribe/test").text
+    assert client.post("/unsubscribe/test", data={"List-Unsubscribe": "One-Click"}).status_code == 404
+
+
+def test_too_many_tests_in_an_hour_are_refused(client, csrf):
+    settings.use(dataclasses.replace(settings.current(), tests_per_hour=1))
+    path = f"/admin/issues/{desk.issue('weekly')}/preview/test"
+    assert client.post(path, data={"csrf": csrf, "to": "editor@magazine.example"}).status_code == 303
+    assert client.post(path, data={"csrf": csrf, "to": "editor@magazine.example"}).status_code == 403

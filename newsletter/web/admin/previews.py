@@ -7,11 +7,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter import db, errors
 from newsletter.audience import directory
-from newsletter.issues import agenda, counting, lifecycle, previews
+from newsletter.issues import agenda, counting, lifecycle, previews, trials
 from newsletter.issues.models import Issue
 from newsletter.issues.previews import Choice
 from newsletter.mail import daylight
 from newsletter.outbox import suppression
+from newsletter.staff import editors
 from newsletter.staff.roles import Action
 from newsletter.web import security
 from newsletter.web.admin import access, answers, frames
@@ -48,6 +49,35 @@ def find_reader(issue_id: int) -> AnyResponse:
     return answers.see_other(url_for(".show", **shown))
 
 
+@blueprint.post("/test")
+@access.needs(Action.EDIT)
+def send_test(issue_id: int) -> AnyResponse:
+    """Send what is shown to people who work here."""
+    db.session.rollback()
+    with db.reading():
+        issue = agenda.get(issue_id)
+        choice = _choice(issue)
+        pressed = None if choice.no_mail else trials.press(issue, _topic_ids() or None, choice.profile)
+        db.session.rollback()
+    if pressed is None:
+        raise errors.Conflict(choice.no_mail)
+    visitor = access.visitor()
+    try:
+        sent = trials.send(
+            agenda.get(issue_id),
+            pressed,
+            request.form.getlist("to"),
+            actor=visitor.address,
+            editor_id=visitor.editor_id,
+        )
+    except errors.BadInput as error:
+        return _page(issue_id, test_problem=error.message)
+    told = f"The test goes to {', '.join(test.address for test in sent)}."
+    db.session.commit()
+    shown: dict[str, Any] = {"issue_id": issue_id, **request.args.to_dict(flat=False)}
+    return answers.see_other(url_for(".show", **shown), told=told)
+
+
 @blueprint.get("/mail")
 @access.needs(Action.LOOK)
 def mail(issue_id: int) -> Response:
@@ -60,7 +90,7 @@ def mail(issue_id: int) -> Response:
     return frames.of_mail(daylight.shown(rendered.html, in_the_dark="dark" in _view()))
 
 
-def _page(issue_id: int, *, problem: str = "", typed: str = "") -> AnyResponse:
+def _page(issue_id: int, *, problem: str = "", typed: str = "", test_problem: str = "") -> AnyResponse:
     db.session.rollback()
     security.allow("frame-src", "'self'")
     with db.reading():
@@ -83,8 +113,10 @@ def _page(issue_id: int, *, problem: str = "", typed: str = "") -> AnyResponse:
             headers=_headers(issue, choice) if view == "source" and not choice.no_mail else "",
             problem=problem,
             typed=typed,
+            colleagues=[editor.address for editor in editors.all() if editor.is_active],
+            test_problem=test_problem,
         )
-    return make_response(shown, 422 if problem else 200)
+    return make_response(shown, 422 if problem or test_problem else 200)
 
 
 def _choice(issue: Issue) -> Choice:
