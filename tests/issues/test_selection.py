@@ -100,3 +100,22 @@ def test_the_rules_hold_for_any_reader_and_any_issue(stories, topics, elsewhere,
     assert found.lead_id == min(new, default=None)
     assert not {*found.read_next_ids} & {*had, *shown, *found.story_ids}
     assert len(found.read_next_ids) <= sizes.read_next
+
+
+def test_a_selection_without_some_stories_keeps_all_others_where_they_were():
+    whole = selection.Selection(
+        1, (selection.Section(10, (1, 2), 3), selection.Section(11, (4,), 0), selection.Section(12, (5,), 2)), (7, 8)
+    )
+    order = (4, 2, 1, 5)
+    for number in range(2**6):
+        gone = {story for place, story in enumerate((1, 2, 4, 5, 7, 8)) if number >> place & 1}
+        left = selection.without(whole, gone, order)
+        kept = [story for story in whole.story_ids if story not in gone]
+        assert list(left.story_ids) == kept
+        if not kept:
+            assert left == selection.Selection(None, (), ())
+            continue
+        assert left.lead_id == (1 if 1 not in gone else next(story for story in order if story in kept))
+        assert set(left.read_next_ids) == {7, 8} - gone
+        assert {each.topic_id: each.more for each in left.sections if each.more} == {10: 3, 12: 2}
+        assert (left == whole) == (not gone)
