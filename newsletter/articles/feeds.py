@@ -46,6 +46,19 @@ def get(feed_id: int) -> Feed:
     return feed
 
 
+def pause(feed: Feed) -> None:
+    """Fetch a feed no more by itself; what it brought stays. Harmless twice."""
+    feed.is_active = False
+    db.session.flush()
+
+
+def go_on(feed: Feed) -> None:
+    """Fetch a paused feed again, at once. Harmless twice."""
+    if not feed.is_active:
+        feed.is_active, feed.next_fetch_at = True, clock.now()
+    db.session.flush()
+
+
 def due(now: datetime) -> list[int]:
     """The ids of the active feeds to be polled now, the longest waiting first."""
     return list(

@@ -24,6 +24,8 @@ def register(group: AppGroup) -> None:
     group.add_command(article)
     add(feed, "add", add_feed, click.argument("url"), _TOPIC, _MAP, click.option("--language", default="en"))
     add(feed, "list", list_feeds, reads=True)
+    for name, function in (("pause", pause_feed), ("resume", resume_feed)):
+        add(feed, name, function, click.argument("feed_id", type=int, metavar="FEED"))
     add(
         feed,
         "fetch",
@@ -62,6 +64,24 @@ def add_feed(*, url: str, topic: tuple[str, ...], mapping: tuple[str, ...], lang
     """Add a feed; its items get the topics given, or those its categories map to."""
     feed = feeds.add(url, topics=topic, mapping=_mapping(mapping), language=language)
     return Answer({"feed": feed.id, "url": feed.url}, [f"Feed {feed.id}: {feed.url}."])
+
+
+def pause_feed(*, feed_id: int) -> Answer:
+    """Fetch a feed no more by itself."""
+    feed = feeds.get(feed_id)
+    before = feed.is_active
+    feeds.pause(feed)
+    audit.record(ACTOR, "feed paused", f"feed {feed_id}", before={"is_active": before}, after={"is_active": False})
+    return Answer({"feed": feed_id, "is_active": False}, [f"Feed {feed_id} is paused."])
+
+
+def resume_feed(*, feed_id: int) -> Answer:
+    """Fetch a paused feed again."""
+    feed = feeds.get(feed_id)
+    before = feed.is_active
+    feeds.go_on(feed)
+    audit.record(ACTOR, "feed resumed", f"feed {feed_id}", before={"is_active": before}, after={"is_active": True})
+    return Answer({"feed": feed_id, "is_active": True}, [f"Feed {feed_id} is fetched again."])
 
 
 def list_feeds() -> Answer:

@@ -101,6 +101,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("GET", "/admin/feeds"): Role.WRITER,
     ("POST", "/admin/feeds"): Role.PUBLISHER,
     ("POST", "/admin/feeds/<int:feed_id>/fetches"): Role.WRITER,
+    ("POST", "/admin/feeds/<int:feed_id>/pause"): Role.PUBLISHER,
     ("GET", "/admin/newsletters"): Role.WRITER,
     ("GET", "/admin/newsletters/new"): Role.PUBLISHER,
     ("POST", "/admin/newsletters"): Role.PUBLISHER,

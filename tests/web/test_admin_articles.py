@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from newsletter import db
-from newsletter.articles import catalogue, publishing
+from newsletter import clock, db
+from newsletter.articles import catalogue, feeds, publishing
 from newsletter.articles.catalogue import Search
 from newsletter.articles.models import Article
 from newsletter.publication import topics
@@ -97,3 +97,14 @@ def test_commands_list_and_place_articles(app, csrf):
     assert run("list", "--state", "withheld")["articles"] == []
     assert topics.all()
     db.session.rollback()
+
+
+def test_a_feed_is_paused_and_fetched_again(client, app, csrf):
+    token = desk.log_in(client, Role.PUBLISHER)
+    for do, is_due in (("pause", False), ("resume", True)):
+        client.post("/admin/feeds/1/pause", data={"csrf": token, "do": do})
+        assert (feeds.due(clock.now()) == [1]) == is_due
+        assert ("Paused." in client.get("/admin/feeds").text) == (do == "pause")
+        db.session.rollback()
+    made = app.test_cli_runner().invoke(args=["newsletter", "feed", "pause", "1", "--json"])
+    assert json.loads(made.output) == {"feed": 1, "is_active": False}

@@ -74,6 +74,26 @@ def fetch(feed_id: int) -> Response:
     return answers.see_other(url_for("desk_feeds.show"), told=told)
 
 
+@blueprint.post("/<int:feed_id>/pause")
+@access.needs(Action.PLAN)
+def pause(feed_id: int) -> Response:
+    """Fetch it no more by itself, or again."""
+    feed, visitor = feeds.get(feed_id), access.visitor()
+    before, goes_on = feed.is_active, request.form.get("do") == "resume"
+    (feeds.go_on if goes_on else feeds.pause)(feed)
+    audit.record(
+        visitor.address,
+        "feed resumed" if goes_on else "feed paused",
+        f"feed {feed.id}",
+        before={"is_active": before},
+        after={"is_active": feed.is_active},
+        editor_id=visitor.editor_id,
+    )
+    db.session.commit()
+    told = "It is fetched again, within a minute." if goes_on else "It is fetched no more until it is resumed."
+    return answers.see_other(url_for("desk_feeds.show", _anchor=f"feed-{feed_id}"), told=told)
+
+
 def _came(report: polling.Report) -> str:
     counted = f"{report.new} new, {report.updated} updated, {report.same} unchanged."
     return f"{counted} {' '.join(list(report.problems)[:3])}".strip()
