@@ -92,6 +92,10 @@ class Store:
             names = sql.Identifier(unfinished_name), sql.Identifier(template)
             self._run(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*names))
 
+    def has(self, template: str) -> bool:
+        """Whether there is such a template."""
+        return (FOLDER / f"{template}.db").exists() if self.engine == "sqlite" else self._has(template)
+
     def copy_into(self, template: str, source: str, build: Build) -> None:
         """Make a template from another one by `build`."""
 

@@ -119,6 +119,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/readers/<int:reader_id>/suppression"): Role.PUBLISHER,
     ("GET", "/admin/readers/<int:reader_id>/proof"): Role.EDITOR,
     ("GET", "/admin/readers/<int:reader_id>/proof.json"): Role.EDITOR,
+    ("POST", "/admin/readers/export"): Role.PUBLISHER,
     ("GET", "/admin/readers/imports"): Role.PUBLISHER,
     ("POST", "/admin/readers/imports"): Role.PUBLISHER,
     ("GET", "/admin/readers/imports/<int:import_id>"): Role.PUBLISHER,

@@ -1,15 +1,21 @@
 """Who reads: counted, searched, one by one with what they agreed to."""
 
 import json
+from collections.abc import Iterator, Mapping
+from datetime import date
 
-from flask import Blueprint, Response, make_response, render_template, request, url_for
+from flask import Blueprint, Response, make_response, render_template, request, stream_with_context, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter import db, errors
-from newsletter.audience import consent, directory, proofs
+from newsletter.audience import consent, directory, proofs, roll
+from newsletter.audience.directory import Search
+from newsletter.feedback import growth
 from newsletter.issues import receipts
 from newsletter.outbox import suppression
 from newsletter.privacy import blocks
+from newsletter.publication import newsletters, topics
+from newsletter.staff import audit
 from newsletter.staff.roles import Action
 from newsletter.web import security
 from newsletter.web.admin import access, answers
@@ -21,16 +27,74 @@ blueprint = Blueprint("desk_readers", __name__, url_prefix="/admin/readers")
 @access.needs(Action.READERS)
 def show() -> str:
     """The list."""
-    words, state = request.args.get("q", "").strip(), request.args.get("state", "")
-    found = directory.page(words=words, standing=state, after=request.args.get("after", 0, type=int))
+    search = _search(request.args)
+    found = directory.page(search, after=request.args.get("after", "")[:320])
     return render_template(
         "admin/readers.html",
-        readers=found,
-        counts=directory.counts(),
-        words=words,
-        state=state,
-        further=found[-1].subscriber.id if len(found) == directory.PAGE else None,
+        readers=found.readers,
+        further=found.further,
+        total=growth.lately(7),
+        counted_at=growth.counted_at(),
+        search=search,
+        asked=_asked(search),
+        standings=list(directory.Standing),
+        newsletters=newsletters.all(),
+        topics=topics.all(),
     )
+
+
+@blueprint.post("/export")
+@access.needs(Action.PLAN)
+@access.after_proof()
+def export() -> Response:
+    """The readers that fit a search as a table; who took it, and which, is kept."""
+    search, visitor = _search(request.form), access.visitor()
+    directory.page(search, limit=1)
+    audit.record(visitor.address, "readers exported", "readers", after=_asked(search), editor_id=visitor.editor_id)
+    db.session.commit()
+
+    def lines() -> Iterator[str]:
+        with db.reading():
+            yield from roll.lines(search)
+            db.session.rollback()
+
+    response = Response(stream_with_context(lines()), mimetype="text/csv")
+    response.headers["Content-Disposition"] = 'attachment; filename="readers.csv"'
+    return response
+
+
+def _search(given: Mapping[str, str]) -> Search:
+    return Search(
+        words=given.get("q", "").strip()[:320],
+        newsletter=given.get("newsletter", ""),
+        topic=given.get("topic", ""),
+        standing=given.get("state", ""),
+        joined_from=_day(given.get("from", ""), "from"),
+        joined_to=_day(given.get("to", ""), "to"),
+    )
+
+
+def _day(text: str, field: str) -> date | None:
+    try:
+        day = date.fromisoformat(text) if text else None
+    except ValueError:
+        day = date.min
+    if day is not None and not 1970 <= day.year <= 9000:
+        raise errors.BadInput("A day is written like 2026-11-26.", field=field)
+    return day
+
+
+def _asked(search: Search) -> dict[str, str]:
+    """The search as it stands in an address."""
+    named = {
+        "q": search.words,
+        "newsletter": search.newsletter,
+        "topic": search.topic,
+        "state": search.standing,
+        "from": search.joined_from.isoformat() if search.joined_from else "",
+        "to": search.joined_to.isoformat() if search.joined_to else "",
+    }
+    return {name: value for name, value in named.items() if value}
 
 
 @blueprint.get("/<int:reader_id>")
