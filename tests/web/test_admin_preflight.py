@@ -67,3 +67,10 @@ def test_it_says_how_far_it_is_and_what_was_found(client, csrf):
     assert client.post(path, data={"csrf": csrf}).status_code == 303
     assert "It is being looked through." in client.get(path).text
     assert db.session.query(CheckedLink).count() == 0, "what was not well is asked again"
+
+
+@pytest.mark.parametrize("state", ["cancelled", "scheduled", "sent"])
+def test_an_issue_in_another_state_opens_with_it_or_without(client, csrf, state):
+    page = client.get(f"/admin/issues/{desk.issue('weekly', state)}")
+    assert page.status_code == 200
+    assert ('id="preflight"' in page.text) == (state == "scheduled")
