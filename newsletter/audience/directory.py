@@ -74,6 +74,8 @@ class _Wanted:
     search: Search
     newsletter_ids: Sequence[int]
     topic_id: int | None
+    # The lowest and the highest number of those who came in the days asked for; asked once a page.
+    bounds: tuple[int, int] | None
     now: datetime
 
     @property
@@ -161,7 +163,7 @@ def _wanted(search: Search) -> _Wanted:
     topic = topics.find(search.topic) if search.topic else None
     if search.topic and topic is None:
         raise errors.NotFound("There is no such topic.")
-    return _Wanted(search, chosen, topic.id if topic else None, clock.now())
+    return _Wanted(search, chosen, topic.id if topic else None, _bounds(search), clock.now())
 
 
 def _candidates(wanted: _Wanted, after: str) -> Sequence[Any]:
@@ -172,7 +174,7 @@ def _candidates(wanted: _Wanted, after: str) -> Sequence[Any]:
     columns = select(Subscriber.id, Subscriber.address_key).order_by(Subscriber.id.desc()).limit(_PIECE)
     if wanted.search.standing == Standing.PAUSED:
         columns = columns.where(Subscriber.paused_until.is_not(None))
-    bounds = _bounds(wanted)
+    bounds = wanted.bounds
     if bounds:
         columns = columns.where(Subscriber.id >= bounds[0], Subscriber.id <= bounds[1])
     if before is not None:
@@ -235,9 +237,9 @@ def _walked(wanted: _Wanted) -> Sequence[int | None]:
     return [None] if wanted.topic_id else [each.id for each in newsletters.all()]
 
 
-def _bounds(wanted: _Wanted) -> tuple[int, int] | None:
+def _bounds(search: Search) -> tuple[int, int] | None:
     """The lowest and the highest number of those who came in these days; None when it does not matter."""
-    came = _came(wanted.search)
+    came = _came(search)
     if not came:
         return None
     first, last = db.session.execute(select(func.min(Subscriber.id), func.max(Subscriber.id)).where(*came)).one()
