@@ -199,7 +199,10 @@ def _by_address(wanted: _Wanted, after: str) -> Sequence[Any]:
 
 
 def _states(wanted: _Wanted) -> list[SubscriptionState]:
-    """The states of subscriptions to look in; none: a reader's subscriptions do not matter."""
+    """The states of subscriptions to look in; none: these readers are not looked for by what they take."""
+    if wanted.search.standing == Standing.PAUSED:
+        # They are few and have an index of their own; the next of a newsletter's readers may hold none of them.
+        return []
     by_standing = {
         Standing.CONFIRMED.value: [SubscriptionState.CONFIRMED],
         Standing.PENDING.value: [SubscriptionState.PENDING],

@@ -162,6 +162,7 @@ PROVED = {
     ("POST", "/admin/account/two-step/off"),
     ("POST", "/admin/account/two-step/recovery-codes"),
     ("POST", "/admin/readers/<int:reader_id>/suppression"),
+    ("POST", "/admin/readers/export"),
     ("POST", "/admin/suppressions/<int:suppression_id>/lifting"),
     ("POST", "/admin/texts"),
     ("POST", "/admin/editors"),
