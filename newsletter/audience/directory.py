@@ -18,9 +18,11 @@ from newsletter.publication import newsletters, topics
 from newsletter.publication.models import Newsletter, Topic
 
 PAGE = 50
-# Readers looked at for one page: some 100 ms, measured with a million of them (benchmarks/desk.py).
-_LOOK = 4000
-_PIECE = 200
+# Readers looked at for one page, the first pieces of them small since most pages are full soon; some 100 ms in all,
+# measured with a million of them (benchmarks/desk.py).
+_PIECES = (200, 800, 1500)
+# Readers asked for the lowest and the highest number of those who came in some days.
+_EDGE = 5000
 # Above every letter there is.
 _LAST = "\U0010ffff"
 
@@ -74,6 +76,8 @@ class _Wanted:
     search: Search
     newsletter_ids: Sequence[int]
     topic_id: int | None
+    # The newsletters whose readers are walked one after the other; None stands for all of them.
+    walked_ids: Sequence[int | None]
     # The lowest and the highest number of those who came in the days asked for; asked once a page.
     bounds: tuple[int, int] | None
     now: datetime
@@ -91,15 +95,14 @@ def page(search: Search = Search(), *, after: str = "", limit: int = PAGE) -> Pa
     """
     wanted = _wanted(search)
     found: list[Listed] = []
-    place, looked = after, 0
-    while looked < _LOOK:
-        ids = _candidates(wanted, place)
-        looked += len(ids)
+    place = after
+    for piece in _PIECES:
+        ids = _candidates(wanted, place, piece)
         for listed in _fitting(wanted, [each.id for each in ids]):
             found.append(listed)
             if len(found) == limit:
                 return Page(found, _place(wanted, listed.subscriber.id, listed.subscriber.address_key))
-        if len(ids) < _PIECE:
+        if len(ids) < piece:
             return Page(found, None)
         place = _place(wanted, ids[-1].id, ids[-1].address_key)
     return Page(found, place)
@@ -163,15 +166,18 @@ def _wanted(search: Search) -> _Wanted:
     topic = topics.find(search.topic) if search.topic else None
     if search.topic and topic is None:
         raise errors.NotFound("There is no such topic.")
-    return _Wanted(search, chosen, topic.id if topic else None, _bounds(search), clock.now())
+    topic_id = topic.id if topic else None
+    # A topic alone is walked whatever brings it.
+    walked: Sequence[int | None] = chosen or ([None] if topic_id else [each.id for each in newsletters.all()])
+    return _Wanted(search, chosen, topic_id, walked, _bounds(search), clock.now())
 
 
-def _candidates(wanted: _Wanted, after: str) -> Sequence[Any]:
+def _candidates(wanted: _Wanted, after: str, limit: int) -> Sequence[Any]:
     """The next readers by the index that leaves fewest: (id, address_key) rows."""
     if wanted.is_by_address:
-        return _by_address(wanted, after)
+        return _by_address(wanted, after, limit)
     before = int(after) if after.isdecimal() and len(after) < 10 else None
-    columns = select(Subscriber.id, Subscriber.address_key).order_by(Subscriber.id.desc()).limit(_PIECE)
+    columns = select(Subscriber.id, Subscriber.address_key).order_by(Subscriber.id.desc()).limit(limit)
     if wanted.search.standing == Standing.PAUSED:
         columns = columns.where(Subscriber.paused_until.is_not(None))
     bounds = wanted.bounds
@@ -181,15 +187,15 @@ def _candidates(wanted: _Wanted, after: str) -> Sequence[Any]:
         columns = columns.where(Subscriber.id < before)
     states = _states(wanted)
     if states:
-        columns = columns.where(Subscriber.id.in_(_subscribed(wanted, states, before, bounds)))
+        columns = columns.where(Subscriber.id.in_(_subscribed(wanted, states, before, limit)))
     return db.session.execute(columns).all()
 
 
-def _by_address(wanted: _Wanted, after: str) -> Sequence[Any]:
+def _by_address(wanted: _Wanted, after: str, limit: int) -> Sequence[Any]:
     is_postgresql = db.session.get_bind().dialect.name == "postgresql"
     # The order of bytes, which PostgreSQL has an index of its own for (schema.POSTGRESQL_ONLY).
     key: Any = collate(Subscriber.address_key, "C") if is_postgresql else Subscriber.address_key
-    columns = select(Subscriber.id, Subscriber.address_key).order_by(key).limit(_PIECE)
+    columns = select(Subscriber.id, Subscriber.address_key).order_by(key).limit(limit)
     if wanted.search.key:
         columns = columns.where(key >= wanted.search.key, key < wanted.search.key + _LAST)
     else:
@@ -212,13 +218,11 @@ def _states(wanted: _Wanted) -> list[SubscriptionState]:
     return []
 
 
-def _subscribed(
-    wanted: _Wanted, states: list[SubscriptionState], before: int | None, bounds: tuple[int, int] | None
-) -> Select[int]:
+def _subscribed(wanted: _Wanted, states: list[SubscriptionState], before: int | None, limit: int) -> Select[int]:
     """The next readers with such a subscription: a short walk of an index for each newsletter and state."""
     walks = []
     for state in states:
-        for newsletter_id in _walked(wanted):
+        for newsletter_id in wanted.walked_ids:
             # Several subscriptions of one reader stand side by side.
             walk = select(Subscription.subscriber_id).where(Subscription.state == state).distinct()
             if newsletter_id is not None:
@@ -227,26 +231,26 @@ def _subscribed(
                 walk = walk.where(Subscription.topic_id == wanted.topic_id)
             if before is not None:
                 walk = walk.where(Subscription.subscriber_id < before)
-            if bounds:
-                walk = walk.where(Subscription.subscriber_id.between(*bounds))
-            walks.append(walk.order_by(Subscription.subscriber_id.desc()).limit(_PIECE).subquery())
+            if wanted.bounds:
+                walk = walk.where(Subscription.subscriber_id.between(*wanted.bounds))
+            walks.append(walk.order_by(Subscription.subscriber_id.desc()).limit(limit).subquery())
     return select(union_all(*[select(walk.c.subscriber_id) for walk in walks]).subquery().c.subscriber_id)
 
 
-def _walked(wanted: _Wanted) -> Sequence[int | None]:
-    """The newsletters whose readers are walked one after the other; None: those of a topic, whatever brings it."""
-    if wanted.newsletter_ids:
-        return wanted.newsletter_ids
-    return [None] if wanted.topic_id else [each.id for each in newsletters.all()]
-
-
 def _bounds(search: Search) -> tuple[int, int] | None:
-    """The lowest and the highest number of those who came in these days; None when it does not matter."""
+    """The lowest and the highest number of those who came in these days; None when it does not matter.
+
+    Numbers are given as readers come, but for moments: at each end a bounded number of them is looked at.
+    """
     came = _came(search)
     if not came:
         return None
-    first, last = db.session.execute(select(func.min(Subscriber.id), func.max(Subscriber.id)).where(*came)).one()
-    return (first, last) if first is not None else (0, -1)
+    at, number = Subscriber.created_at, Subscriber.id
+    first = select(number.label("id")).where(*came).order_by(at, number).limit(_EDGE).subquery()
+    last = select(number.label("id")).where(*came).order_by(at.desc(), number.desc()).limit(_EDGE).subquery()
+    lowest = db.session.scalar(select(func.min(first.c.id)))
+    highest = db.session.scalar(select(func.max(last.c.id)))
+    return (0, -1) if lowest is None or highest is None else (lowest, highest)
 
 
 def _came(search: Search) -> list[ColumnElement[bool]]:
