@@ -143,6 +143,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("GET", "/admin/figures/growth.csv"): Role.WRITER,
     ("GET", "/admin/figures/issues.csv"): Role.WRITER,
     ("GET", "/admin/texts"): Role.WRITER,
+    ("GET", "/admin/texts/readers"): Role.PUBLISHER,
     ("POST", "/admin/texts"): Role.PUBLISHER,
     ("GET", "/admin/editors"): Role.ADMIN,
     ("POST", "/admin/editors"): Role.ADMIN,

@@ -28,6 +28,13 @@ def show() -> Response:
     return _page()
 
 
+@blueprint.get("/readers")
+@access.needs(Action.PLAN)
+def count() -> str:
+    """How many readers new terms would ask, alone: what the page loads beside itself."""
+    return f"{asking.count(masthead.current().language):,}"
+
+
 @blueprint.post("")
 @access.needs(Action.PLAN)
 @access.after_proof(_asks_readers)
@@ -90,7 +97,8 @@ def _page(problem: str = "", *, status: int = 200) -> Response:
             "admin/texts.html",
             problem=problem,
             shelves=[(kind.value, legal.versions(kind, language)) for kind in LegalKind],
-            readers=asking.count(language),
+            # Without script the count comes with the page, when it is asked for.
+            readers=asking.count(language) if "count" in request.args else None,
             typed=request.form,
         ),
         status,
