@@ -20,7 +20,7 @@ from newsletter.publication import newsletters, topics
 from newsletter.publication.newsletters import Calendar, Plan
 from newsletter.staff import audit
 
-_MADE = 1  # raised with every change of what is made here
+_MADE = 2  # raised with every change of what is made here
 _SLUGS = ("daily", "weekly", "weekend", "breaking")
 _STORIES = 10
 
@@ -198,6 +198,8 @@ def _send_to_everybody(run_id: int) -> None:
     )
     count = "(SELECT count(*) FROM message WHERE run_id = :run)"
     db.session.execute(text(f"UPDATE run SET planned = {count} WHERE id = :run"), {"run": run_id})
+    first = "(SELECT min(edition.id) FROM edition JOIN run ON run.ref = edition.issue_id WHERE run.id = :run)"
+    db.session.execute(text(f"UPDATE edition SET readers = {count} WHERE id = {first}"), {"run": run_id})
 
 
 def _growth() -> None:

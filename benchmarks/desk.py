@@ -125,12 +125,13 @@ def _paths(app: Flask) -> Iterator[str]:
 
 
 def _values() -> dict[str, Any]:
-    def newest(table: str, where: str = "true") -> Any:
-        return db.session.execute(text(f"SELECT max(id) FROM {table} WHERE {where}")).scalar() or 1
+    def newest(table: str, where: str = "true", column: str = "id") -> Any:
+        return db.session.execute(text(f"SELECT max({column}) FROM {table} WHERE {where}")).scalar() or 1
 
     return {
         "issue_id": newest("issue", "state = 'released'"),
-        "article_id": newest("article"),
+        # Of the newest issue: a story so new has come with none.
+        "article_id": newest("edition_article", f"edition_id = {newest('edition')}", "article_id"),
         "reader_id": 10_007,
         "suppression_id": newest("suppression"),
         "slug": "daily",

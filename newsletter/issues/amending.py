@@ -6,12 +6,11 @@ what a body was written for keeps the edition it had.
 
 import hashlib
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from newsletter import clock, db, errors, settings
 from newsletter.issues import amendments, composing, corrections, freezing, lifecycle, plates, runs, selection
@@ -21,7 +20,7 @@ from newsletter.issues.freezing import Content, FrozenStory
 from newsletter.issues.models import Edition, Issue, IssueApproval, IssueState
 from newsletter.issues.selection import Selection
 from newsletter.outbox import queue
-from newsletter.outbox.models import Message, MessageState, Run, RunState
+from newsletter.outbox.models import MessageState, Run, RunState
 from newsletter.outbox.paging import Pace
 from newsletter.staff import audit
 
@@ -71,13 +70,14 @@ class Reach:
 
 
 def reach(issue: Issue, article_id: int) -> Reach:
-    """The counts of one article; reads the messages of its editions, a second for a million."""
+    """The counts of one article; what was sent is what its editions were made for without the rest."""
     run = runs.find(issue)
     if run is None:
         return Reach()
-    refs = [edition_id for edition_id, _ in corrections.editions_with(issue, article_id)]
-    query = select(Message.state, func.count()).where(Message.run_id == run.id, Message.ref.in_(refs))
-    found = Counter[MessageState](dict(db.session.execute(query.group_by(Message.state)).all()))
+    made_for = dict(corrections.editions_with(issue, article_id))
+    if not made_for:
+        return Reach()
+    found = queue.counts_of(run, list(made_for), planned=sum(made_for.values()))
     is_cancelled = run.state is RunState.CANCELLED
     open_ = 0 if is_cancelled else found[MessageState.QUEUED] + found[MessageState.CLAIMED]
     deferred = 0 if is_cancelled else found[MessageState.DEFERRED]
@@ -88,7 +88,7 @@ def reach(issue: Issue, article_id: int) -> Reach:
         waiting=open_,
         deferred=deferred,
         uncertain=found[MessageState.UNCERTAIN],
-        never=found.total() - known,
+        never=sum(found.values()) - known,
     )
 
 

@@ -290,6 +290,14 @@ def counts_by_run(run_ids: Sequence[int]) -> dict[int, dict[str, int]]:
     return found
 
 
+def counts_of(run: Run, refs: Sequence[int], *, planned: int) -> dict[str, int]:
+    """How many of the `planned` messages of a run that send these refs are in each state, every state named."""
+    found = {state.value: 0 for state in MessageState}
+    found.update(dict(db.session.execute(_COUNTED_OF, {"run": run.id, "ids": list(refs)}).all()))
+    found[MessageState.SENT] = planned - sum(found.values())
+    return found
+
+
 def _stream(kind: str, *, policy: Policy, lifetime: timedelta, priority: int) -> Run:
     stream = find_run(kind)
     return stream or _run(kind, 0, RunState.RUNNING, policy=policy, lifetime=lifetime, priority=priority)
@@ -459,6 +467,20 @@ _COUNTED = sql.statement("""
     SELECT id, 'planned', planned FROM run WHERE id IN :ids AND NOT is_stream
     UNION ALL
     SELECT id, 'stopped', 1 FROM run WHERE id IN :ids AND state = 'cancelled'
+""")
+
+# The same of some editions of one run.
+_COUNTED_OF = sql.statement("""
+    SELECT state, count(*) FROM message WHERE run_id = :run AND state = 'queued' AND ref IN :ids GROUP BY state
+    UNION ALL
+    SELECT state, count(*) FROM message WHERE run_id = :run AND state = 'deferred' AND ref IN :ids GROUP BY state
+    UNION ALL
+    SELECT state, count(*) FROM message
+     WHERE +run_id = :run AND claimed_by > 0 AND state IN ('claimed', 'sending') AND ref IN :ids GROUP BY state
+    UNION ALL
+    SELECT state, count(*) FROM message
+     WHERE run_id = :run AND state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled') AND ref IN :ids
+     GROUP BY state
 """)
 
 # A run between itself and itself: see ledger.
