@@ -20,7 +20,7 @@ from newsletter.publication.models import Newsletter, Topic
 PAGE = 50
 # Readers looked at for one page, the first pieces of them small since most pages are full soon; some 100 ms in all,
 # measured with a million of them (benchmarks/desk.py).
-_PIECES = (200, 800, 1500)
+_PIECES = (200, 600, 1200)
 # Readers asked for the lowest and the highest number of those who came in some days.
 _EDGE = 5000
 # Above every letter there is.

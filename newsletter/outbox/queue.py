@@ -445,7 +445,7 @@ UNSENT = (MessageState.QUEUED, MessageState.DEFERRED, MessageState.CLAIMED)
 _GOING_ON = (RunState.PLANNING, RunState.RUNNING, RunState.PAUSED)
 
 # One statement is one snapshot: the numbers belong together at any moment. Each part has a partial index of its own
-# (+run_id, CROSS JOIN: SQLite would walk the run); only streams, which nobody watches, are counted row by row.
+# (+run_id: SQLite would walk the run); only streams, which nobody watches, are counted row by row.
 _PLANNED, _STOPPED = "planned", "stopped"
 _COUNTED = sql.statement("""
     SELECT run_id, 'queued' AS told, count(*) AS number FROM message
@@ -460,9 +460,8 @@ _COUNTED = sql.statement("""
      WHERE run_id IN :ids AND state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled')
      GROUP BY run_id, state
     UNION ALL
-    SELECT message.run_id, 'sent', count(*) FROM run CROSS JOIN message
-     WHERE message.run_id = run.id AND run.id IN :ids AND run.is_stream AND message.state = 'sent'
-     GROUP BY message.run_id
+    SELECT id, 'sent', (SELECT count(*) FROM message WHERE message.run_id = run.id AND message.state = 'sent')
+      FROM run WHERE id IN :ids AND is_stream
     UNION ALL
     SELECT id, 'planned', planned FROM run WHERE id IN :ids AND NOT is_stream
     UNION ALL
