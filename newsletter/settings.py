@@ -134,6 +134,7 @@ class Settings:
     mail_size: int = _row(25, "stories in one digest")
     read_next_size: int = _row(3, "items under What to read next")
     issue_minimum: int = _row(1, "stories an issue needs, else it is held and an editor told")
+    undo_steps: int = _row(50, "changes of an open issue that can be undone, one after the other")
     issue_expiry: timedelta = _row(timedelta(hours=24), "a deferred message of an issue is given up after this")
     figures_rest: timedelta = _row(
         timedelta(seconds=5),

@@ -1,5 +1,7 @@
 """Commands for an editor's hand on an open issue."""
 
+import dataclasses
+from collections.abc import Callable
 from typing import cast
 
 import click
@@ -7,13 +9,19 @@ from flask.cli import AppGroup
 
 from newsletter import db, errors
 from newsletter.articles.models import Article
-from newsletter.cli.answers import ACTOR, Answer, add, counted
-from newsletter.issues import agenda, arrivals, lifecycle
-from newsletter.issues.editing import Hand
+from newsletter.cli.answers import ACTOR, Answer, Parameter, add, counted
+from newsletter.issues import agenda, arrivals, editing, lifecycle
+from newsletter.issues.editing import Hand, Words
 from newsletter.issues.models import Issue
 
 _ISSUE = click.argument("issue_id", type=int, metavar="ISSUE")
 _HAND = Hand(ACTOR)
+_ACTS = {
+    "drop": editing.drop,
+    "take-back": editing.take_back,
+    "pin": editing.pin,
+    "unpin": editing.unpin,
+}
 
 
 def register(group: AppGroup) -> None:
@@ -24,6 +32,13 @@ def register(group: AppGroup) -> None:
     add(issue, "arrivals", list_arrivals, _ISSUE, reads=True)
     add(issue, "take", take, _ISSUE, articles, every)
     add(issue, "leave", leave, _ISSUE, articles, every)
+    article = click.argument("article_id", type=int, metavar="ARTICLE")
+    for name, act in _ACTS.items():
+        add(issue, name, _one_story(act), _ISSUE, article)
+    add(issue, "move", move, _ISSUE, article, click.option("--to", type=int, required=True, help="Its place, from 1."))
+    add(issue, "reword", reword, _ISSUE, article, *_texts("headline", "dek"))
+    add(issue, "words", words, _ISSUE, *_texts("subject", "preheader", "intro"))
+    add(issue, "undo-change", undo_change, _ISSUE)
 
 
 def list_arrivals(*, issue_id: int) -> Answer:
@@ -49,6 +64,65 @@ def leave(*, issue_id: int, article_ids: tuple[int, ...], everything: bool) -> A
     issue = _open(issue_id)
     found = arrivals.leave(issue, _named(issue, article_ids, everything=everything), _HAND)
     return _decided(issue, "left", found)
+
+
+def move(*, issue_id: int, article_id: int, to: int) -> Answer:
+    """Move a story to a place among those that stand."""
+    issue = agenda.get(issue_id)
+    editing.move(issue, article_id, to=to, hand=_HAND)
+    return _stories(issue)
+
+
+def reword(*, issue_id: int, article_id: int, headline: str | None, dek: str | None) -> Answer:
+    """Give a story another headline or dek in this issue; an empty one is the article's own again."""
+    issue = agenda.get(issue_id)
+    entry = next((each for each in issue.entries if each.article_id == article_id), None)
+    own = (entry.headline, entry.dek) if entry else ("", "")
+    texts = {"headline": own[0] if headline is None else headline, "dek": own[1] if dek is None else dek}
+    editing.reword(issue, article_id, **texts, hand=_HAND)
+    return _stories(issue)
+
+
+def words(*, issue_id: int, subject: str | None, preheader: str | None, intro: str | None) -> Answer:
+    """Set an issue's subject, preview line or introduction; an empty one is left to the stories."""
+    issue = agenda.get(issue_id)
+    own = {"subject": issue.subject, "preheader": issue.preheader, "intro": issue.intro}
+    given = {"subject": subject, "preheader": preheader, "intro": intro}
+    chosen = Words(**{name: own[name] if text is None else text for name, text in given.items()})
+    editing.word(issue, chosen, _HAND)
+    return Answer({"issue": issue_id, "state": lifecycle.shown_state(issue), **dataclasses.asdict(chosen)}, ["Saved."])
+
+
+def undo_change(*, issue_id: int) -> Answer:
+    """Undo the last change to an open issue."""
+    label = editing.undo(agenda.get(issue_id), _HAND)
+    return Answer({"issue": issue_id, "undone": label}, [f"Undone: {label}."])
+
+
+def _one_story(act: Callable[[Issue, int, Hand], None]) -> Callable[..., Answer]:
+    """The command that does this to one story."""
+
+    def run(*, issue_id: int, article_id: int) -> Answer:
+        issue = agenda.get(issue_id)
+        act(issue, article_id, _HAND)
+        return _stories(issue)
+
+    run.__doc__ = act.__doc__
+    return run
+
+
+def _texts(*names: str) -> list[Parameter]:
+    return [click.option(f"--{name}") for name in names]
+
+
+def _stories(issue: Issue) -> Answer:
+    db.session.flush()
+    rows = [
+        {"article": each.article_id, "headline": each.headline or each.article.headline, "pinned": each.is_pinned}
+        for each in issue.stories
+    ]
+    lines = [f"{place:>3}  {row['article']:>6}  {row['headline']}" for place, row in enumerate(rows, 1)]
+    return Answer({"issue": issue.id, "state": lifecycle.shown_state(issue), "stories": rows}, lines)
 
 
 def _open(issue_id: int) -> Issue:

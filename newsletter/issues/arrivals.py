@@ -27,14 +27,14 @@ def take(issue: Issue, article_ids: Sequence[int], hand: Hand) -> list[Article]:
 
     Those decided on meanwhile are passed over; raises Conflict when none is left.
     """
-    editing.begin(issue, hand)
+    opened = editing.begin(issue, hand)
     found = _undecided(issue, article_ids)
     was_short = composing.too_few(issue)
     issue.entries.extend(IssueArticle(article=each, article_id=each.id, position=0) for each in found)
     composing.place(issue, {each.id for each in found})
     if issue.held_reason == was_short:
         issue.held_reason = composing.too_few(issue)
-    editing.done(issue, hand, "arrivals taken", after={"articles": [each.id for each in found]})
+    editing.done(opened, "arrivals taken", f"took {_named(found)}", after={"articles": [each.id for each in found]})
     return found
 
 
@@ -43,14 +43,16 @@ def leave(issue: Issue, article_ids: Sequence[int], hand: Hand) -> list[Article]
 
     Those decided on meanwhile are passed over; raises Conflict when none is left.
     """
-    editing.begin(issue, hand, keeps_approval=True)
+    opened = editing.begin(issue, hand, keeps_approval=True)
     found = _undecided(issue, article_ids)
     last, now = len(issue.entries), clock.now()
     issue.entries.extend(
         IssueArticle(article=each, article_id=each.id, position=last + place, dropped_at=now)
         for place, each in enumerate(found)
     )
-    editing.done(issue, hand, "arrivals left out", after={"articles": [each.id for each in found]})
+    editing.done(
+        opened, "arrivals left out", f"left out {_named(found)}", after={"articles": [each.id for each in found]}
+    )
     return found
 
 
@@ -60,3 +62,7 @@ def _undecided(issue: Issue, article_ids: Sequence[int]) -> list[Article]:
     if not found:
         raise errors.Conflict("There is no such later arrival: it was taken or left already, or is no longer offered.")
     return found
+
+
+def _named(found: Sequence[Article]) -> str:
+    return f"“{found[0].headline}”" if len(found) == 1 else f"{len(found)} later arrivals"

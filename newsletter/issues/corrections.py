@@ -8,7 +8,7 @@ from newsletter import db, errors
 from newsletter.articles import correcting, publishing
 from newsletter.articles.correcting import Words
 from newsletter.articles.models import Article, ArticleCorrection
-from newsletter.issues import amendments, composing, freezing, lifecycle, runs
+from newsletter.issues import amendments, composing, freezing, lifecycle, runs, undoing
 from newsletter.issues.editing import Hand
 from newsletter.issues.models import Edition, EditionArticle, Issue, IssueArticle, IssueState
 from newsletter.outbox import queue
@@ -138,6 +138,8 @@ def _stop(article: Article, found: list[Touched], hand: Hand, correction: Articl
         db.session.refresh(issue, with_for_update=True)
         if correction is not None and issue.state in lifecycle.OPEN:
             _take_words(issue, article, correction)
+            # A step of before would bring the old words back.
+            undoing.forget(issue)
         if issue.state is IssueState.DRAFT:
             lifecycle.thaw(issue)
             issue.version += 1

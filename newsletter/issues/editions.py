@@ -1,9 +1,11 @@
 """From a selection to what its readers see: the view of an edition, rendered as mail."""
 
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from newsletter import settings
 from newsletter.issues.freezing import Content, FrozenPicture, FrozenStory
+from newsletter.issues.models import BlockKind, BlockPlace
 from newsletter.issues.selection import Section, Selection
 from newsletter.languages import speech
 from newsletter.mail import digest, links, slots, words
@@ -42,6 +44,9 @@ def view(content: Content, selection: Selection, *, dated_at: datetime, why: str
         why=why,
         postal_address=settings.current().postal_address,
         new_texts=tuple(digest.Text(text.title, text.on, text.url) for text in content.new_texts),
+        top=_blocks(content, BlockPlace.TOP),
+        after_lead=_blocks(content, BlockPlace.AFTER_LEAD),
+        end=_blocks(content, BlockPlace.END),
     )
 
 
@@ -69,6 +74,23 @@ def _section(
         more=more,
         more_url=links.web_issue(content.slug, content.number, topic.slug) if more else "",
         slug=topic.slug,
+    )
+
+
+def _blocks(content: Content, place: BlockPlace) -> tuple[digest.Block, ...]:
+    return tuple(
+        digest.Block(
+            label=each.label,
+            markdown=each.markdown,
+            url=each.url,
+            link_text=each.link_text or urlsplit(each.url).hostname or "",
+            picture=digest.Image(each.picture.url, each.picture.width, each.picture.height, each.alt)
+            if each.picture
+            else None,
+            is_paid=each.kind == BlockKind.SPONSOR,
+        )
+        for each in content.blocks
+        if each.place == place
     )
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from newsletter import settings
-from newsletter.issues.freezing import Content, FrozenStory
+from newsletter.issues.freezing import Content, FrozenBlock, FrozenStory
+from newsletter.issues.models import BlockKind, IssueBlock
 from newsletter.mail import inspection, links
 from newsletter.mail.inspection import Flaw, Inspected, Rule
 
@@ -59,6 +60,7 @@ INTRO = Place("the introduction", "f-intro")
 STORIES = Place("the stories", "stories-title")
 _MASTHEAD = Place("the settings", "/admin/settings")
 
+_BLOCKS = {BlockKind.NOTE: "a note", BlockKind.AD: "a house ad", BlockKind.SPONSOR: "the sponsor’s block"}
 _SAID = {
     Rule.PLACEHOLDER: "“{words}” stands for words still to come.",
     Rule.UNFILLED: "“{words}” is a tag that nothing fills.",
@@ -68,6 +70,16 @@ _SAID = {
 def of_story(story_id: int, headline: str) -> Place:
     """The place of a story."""
     return Place(f"“{headline}”", f"story-{story_id}")
+
+
+def of_block(block: FrozenBlock | IssueBlock) -> Place:
+    """The place of a note, a house ad or the sponsor."""
+    return Place(_BLOCKS[BlockKind(block.kind)], f"block-{block.id}")
+
+
+def words_of_block(block: FrozenBlock | IssueBlock) -> Words:
+    """Every text of a block."""
+    return Words(of_block(block), "\n".join([block.label, block.markdown, block.link_text, block.alt]))
 
 
 def in_words(texts: Iterable[Words]) -> list[Finding]:
@@ -106,6 +118,7 @@ def words_of(content: Content) -> Iterator[Words]:
     yield Words(INTRO, content.intro)
     for story in content.stories:
         yield Words(of_story(story.id, story.headline), f"{story.headline}\n{story.dek}\n{story.alt}")
+    yield from (words_of_block(block) for block in content.blocks)
 
 
 def repeated(subject: str, number: int, place: Place) -> Finding:
@@ -121,13 +134,14 @@ def place_of_subject(content: Content, subject: str) -> Place:
 
 
 def places_of_link(content: Content, url: str) -> list[Place]:
-    """The stories that lead to an address, else the introduction, where it stands in it."""
-    found = [
+    """The stories and blocks that lead to an address, else the introduction, where it stands in it."""
+    stories = [
         of_story(story.id, story.headline)
         for story in (*content.stories, *content.evergreens)
         if links.safe(story.url) == url
     ]
-    return found or [INTRO]
+    blocks = [of_block(block) for block in content.blocks if links.safe(block.url) == url or url in block.markdown]
+    return [*stories, *blocks] or [INTRO]
 
 
 def too_few(content: Content) -> list[Finding]:
@@ -144,14 +158,18 @@ def _of_flaw(flaw: Flaw, content: Content) -> Iterator[Finding]:
         # Not in the issue's own words, so in what surrounds them: masthead, labels, postal address.
         yield Finding(flaw.rule, Level.BLOCK, _SAID[flaw.rule].format(words=flaw.said), (_MASTHEAD,))
     elif flaw.rule is Rule.EMPTY_LINK:
-        place = (
-            INTRO if flaw.said and flaw.said in " ".join(content.intro.split()) else _of_headline(flaw.said, content)
-        )
-        yield Finding(flaw.rule, Level.BLOCK, f"“{flaw.said}” is a link that leads nowhere.", (place,))
+        said = f"“{flaw.said}” is a link that leads nowhere."
+        yield Finding(flaw.rule, Level.BLOCK, said, (_of_link(flaw.said, content),))
     elif flaw.rule is Rule.SIZE:
         yield Finding(flaw.rule, Level.BLOCK, flaw.said, (STORIES,))
     elif flaw.rule in (Rule.FOOTER, Rule.HEADERS):
         yield Finding(flaw.rule, Level.BLOCK, flaw.said, (_MASTHEAD,))
+
+
+def _of_link(words: str, content: Content) -> Place:
+    texts = [(INTRO, content.intro), *((of_block(block), block.markdown) for block in content.blocks)]
+    found = [place for place, text in texts if words and words in " ".join(text.split())]
+    return found[0] if found else _of_headline(words, content)
 
 
 def _of_headline(words: str, content: Content) -> Place:

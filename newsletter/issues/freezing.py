@@ -13,7 +13,7 @@ from newsletter import db, settings
 from newsletter.articles import correcting, pictures
 from newsletter.articles.models import Article, Picture
 from newsletter.issues import candidates
-from newsletter.issues.models import Issue
+from newsletter.issues.models import Issue, IssueBlock
 from newsletter.mail import links, looks, words
 from newsletter.publication import legal, masthead
 
@@ -67,6 +67,21 @@ class FrozenText:
 
 
 @dataclass(frozen=True)
+class FrozenBlock:
+    """A note, house ad or sponsor as it stood at approval."""
+
+    id: int
+    kind: str
+    place: str
+    label: str
+    markdown: str
+    url: str
+    link_text: str
+    picture: FrozenPicture | None
+    alt: str
+
+
+@dataclass(frozen=True)
 class Content:
     """Everything an issue's mails are made of, but for the template and the operator's settings."""
 
@@ -88,6 +103,7 @@ class Content:
     evergreens: tuple[FrozenStory, ...]
     new_texts: tuple[FrozenText, ...] = ()
     is_public: bool = True  # has a page that anybody may read
+    blocks: tuple[FrozenBlock, ...] = ()
 
 
 def freeze(issue: Issue) -> None:
@@ -150,6 +166,7 @@ def _present(issue: Issue) -> Content:
         evergreens=tuple(_story(each, corrections.get(each.id, 0)) for each in evergreens),
         new_texts=() if issue.is_note else _new_texts(issue),
         is_public=newsletter.is_public,
+        blocks=tuple(_block(block) for block in issue.blocks),
     )
 
 
@@ -193,6 +210,20 @@ def _story(
     )
 
 
+def _block(block: IssueBlock) -> FrozenBlock:
+    return FrozenBlock(
+        id=block.id,
+        kind=block.kind.value,
+        place=block.place.value,
+        label=block.label,
+        markdown=block.markdown,
+        url=block.url,
+        link_text=block.link_text,
+        picture=_picture(block.picture, "wide"),
+        alt=block.alt,
+    )
+
+
 def _picture(picture: Picture | None, label: str) -> FrozenPicture | None:
     found = pictures.address(picture, label) if picture else None
     if found is None:
@@ -211,6 +242,10 @@ def _thawed(stored: Mapping[str, Any]) -> Content:
         values[name] = _thawed_stories(stored[name])
     # Absent in what was frozen before there was such a thing.
     values["new_texts"] = tuple(FrozenText(**each) for each in stored.get("new_texts", ()))
+    values["blocks"] = tuple(
+        FrozenBlock(**{**each, "picture": FrozenPicture(**each["picture"]) if each["picture"] else None})
+        for each in stored.get("blocks", ())
+    )
     return Content(**values)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from newsletter import clock, db, errors, settings
-from newsletter.issues import amendments, freezing, moments, preflight, runs, telling
+from newsletter.issues import amendments, freezing, moments, preflight, runs, telling, undoing
 from newsletter.issues.models import Issue, IssueApproval, IssueState, OccurrenceState
 from newsletter.outbox import queue
 from newsletter.outbox.models import RunState
@@ -185,6 +185,7 @@ def resume(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
 
 def released(issue: Issue, *, actor: str) -> Issue:
     """Mark an approved issue as handed to the outbox; the caller releases the run in the same transaction."""
+    undoing.forget(issue)
     seen = _seen(issue)
     issue.released_at, issue.held_reason, issue.undo = clock.now(), "", None
     issue.send_at = issue.send_at or issue.released_at

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from newsletter.articles.models import Article
+from newsletter.articles.models import Article, Picture
 from newsletter.db import Base
 from newsletter.publication.models import Newsletter
 
@@ -118,6 +118,13 @@ class Issue(Base):
     entries: Mapped[list["IssueArticle"]] = relationship(order_by="IssueArticle.position", cascade="all, delete-orphan")
     approvals: Mapped[list["IssueApproval"]] = relationship(cascade="all, delete-orphan")
     occurrence: Mapped[Occurrence | None] = relationship()
+    # Those taken out again among them.
+    all_blocks: Mapped[list["IssueBlock"]] = relationship(order_by="IssueBlock.id", cascade="all, delete-orphan")
+
+    @property
+    def blocks(self) -> list["IssueBlock"]:
+        """Notes, house ads and the sponsor, in the order they were added."""
+        return [block for block in self.all_blocks if block.removed_at is None]
 
     @property
     def is_note(self) -> bool:
@@ -147,6 +154,69 @@ class IssueArticle(Base):
     dek: Mapped[str] = mapped_column(default="")
 
     article: Mapped[Article] = relationship()
+
+
+class BlockKind(enum.StrEnum):
+    NOTE = "note"  # from the editors
+    AD = "ad"  # of the house's own
+    SPONSOR = "sponsor"  # paid for, and says so
+
+
+class BlockPlace(enum.StrEnum):
+    TOP = "top"
+    AFTER_LEAD = "after_lead"
+    END = "end"
+
+
+class IssueBlock(Base):
+    """What editors put between the stories, the same for all readers; no article, so never in the ledger."""
+
+    __tablename__ = "issue_block"
+    __table_args__ = (
+        # One sponsor an issue.
+        Index(
+            "uq_issue_block_sponsor",
+            "issue_id",
+            unique=True,
+            sqlite_where=text("kind = 'sponsor' AND removed_at IS NULL"),
+            postgresql_where=text("kind = 'sponsor' AND removed_at IS NULL"),
+        ),
+        Index("ix_issue_block_issue_id", "issue_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"))
+    kind: Mapped[BlockKind]
+    place: Mapped[BlockPlace]
+    label: Mapped[str] = mapped_column(default="")
+    markdown: Mapped[str] = mapped_column(default="")
+    url: Mapped[str] = mapped_column(default="")
+    link_text: Mapped[str] = mapped_column(default="")
+    picture_id: Mapped[int | None] = mapped_column(ForeignKey("picture.id"))
+    alt: Mapped[str] = mapped_column(default="")
+    # Kept, so that taking it out can be undone.
+    removed_at: Mapped[datetime | None]
+
+    picture: Mapped[Picture | None] = relationship()
+
+
+class IssueEdit(Base):
+    """One change an editor made to an open issue, with what stood before: a step that can be undone."""
+
+    __tablename__ = "issue_edit"
+    __table_args__ = (Index("ix_issue_edit_issue", "issue_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"))
+    editor_id: Mapped[int | None] = mapped_column(ForeignKey("editor.id", ondelete="SET NULL"))
+    actor: Mapped[str]
+    # What was done, for the button that undoes it: dropped “A lamp that folds flat”.
+    label: Mapped[str]
+    # Steps of one name that follow each other closely are one; empty: a step of its own.
+    joins: Mapped[str] = mapped_column(default="")
+    # Only what the change made otherwise: see undoing.State.
+    before: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column("edited_at")
 
 
 class IssueApproval(Base):

@@ -195,6 +195,7 @@ def _own_words(issue: Issue) -> Iterator[findings.Words]:
     for entry in issue.stories:
         headline, dek = entry.headline or entry.article.headline, entry.dek or entry.article.dek
         yield findings.Words(findings.of_story(entry.article_id, headline), f"{headline}\n{dek}")
+    yield from (findings.words_of_block(block) for block in issue.blocks)
 
 
 def _look(issue: Issue, content: Content) -> _Seen:

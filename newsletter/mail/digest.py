@@ -48,6 +48,18 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Block:
+    """A note, house ad or sponsor: Markdown, a picture, a link, each of them or not; `is_paid` for by somebody."""
+
+    label: str
+    markdown: str
+    url: str = ""
+    link_text: str = ""
+    picture: Image | None = None
+    is_paid: bool = False
+
+
+@dataclass(frozen=True)
 class Text:
     """A legal text of which there is a new version: its title, the day (written out) it is from, its address."""
 
@@ -76,6 +88,10 @@ class Digest:
     why: str
     postal_address: str
     new_texts: Sequence[Text] = ()
+    # Above the lead, below it, and below everything but the footer.
+    top: Sequence[Block] = ()
+    after_lead: Sequence[Block] = ()
+    end: Sequence[Block] = ()
 
 
 def render(view: Digest) -> Rendered:

@@ -134,7 +134,13 @@ def test_the_markup_is_what_mail_programs_understand():
     # Everything but the two media queries stands on the elements; what is left is for other mails.
     sheet = "".join(re.findall(r"<style>(.*?)</style>", re.sub(r"<!--.*?-->", "", document, flags=re.S), re.S))
     left = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", sheet)
-    assert set(re.findall(r"(\S.*?) \{", left)) <= {".name img", ".tagline", ".letter-title", ".prose ol"}
+    assert set(re.findall(r"(\S.*?) \{", left)) <= {
+        ".name img",
+        ".block-label",
+        ".tagline",
+        ".letter-title",
+        ".prose ol",
+    }
     assert "var(" not in document
 
 

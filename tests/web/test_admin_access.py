@@ -17,6 +17,10 @@ from newsletter import clock, db, factory, settings, signing
 from newsletter.articles import pages, polling
 from newsletter.audience import importing, imports
 from newsletter.errors import FetchRefused
+from newsletter.issues import blocks
+from newsletter.issues.blocks import Draft
+from newsletter.issues.editing import Hand
+from newsletter.issues.models import BlockKind, Issue
 from newsletter.outbox import queue, suppression
 from newsletter.outbox.models import Policy, SuppressionReason
 from newsletter.publication import topics
@@ -62,6 +66,11 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/issues/<int:issue_id>/stories/<int:article_id>"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/words"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/arrivals"): Role.WRITER,
+    ("POST", "/admin/issues/<int:issue_id>/undo"): Role.WRITER,
+    ("POST", "/admin/issues/<int:issue_id>/blocks"): Role.WRITER,
+    ("POST", "/admin/issues/<int:issue_id>/blocks/<int:block_id>"): Role.WRITER,
+    ("POST", "/admin/issues/<int:issue_id>/blocks/<int:block_id>/removal"): Role.WRITER,
+    ("POST", "/admin/issues/<int:issue_id>/stories/<int:article_id>/words"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/approval"): Role.EDITOR,
     ("POST", "/admin/issues/<int:issue_id>/undoing"): Role.EDITOR,
     ("POST", "/admin/issues/<int:issue_id>/draft"): Role.EDITOR,
@@ -176,7 +185,7 @@ PROVED = {
 MISSING = {"slug": "nothing", "on": "2026-02-30"}
 # Rules that answer as if all were well where there is nothing, or where it is not there.
 HARMLESS = {("POST", "/admin/notices/<int:notice_id>/seen"): 303}
-FORM = {"version": "2", "do": "pin", "role": "writer", "way": "asked", "url": "https://magazine.example/x"}
+FORM = {"version": "3", "do": "pin", "role": "writer", "way": "asked", "url": "https://magazine.example/x"}
 
 
 @pytest.fixture
@@ -198,10 +207,12 @@ def world(room, monkeypatch) -> dict[str, Any]:
     (*_, notice) = notices.tell("key", subject="Told", text="Something.")
     stopped = suppression.suppress("complainer@readers.example", SuppressionReason.COMPLAINT)
     db.session.commit()
+    issue_id = desk.issue("weekly")
     return {
         "suppression_id": stopped.id,
         "import_id": brought,
-        "issue_id": desk.issue("weekly"),
+        "issue_id": issue_id,
+        "block_id": _block(issue_id),
         "article_id": 1,
         "slug": "daily",
         "reader_id": 1,
@@ -242,6 +253,13 @@ def _brought() -> int:
     # A job: it ends the session it finds.
     imports.work(found_id)
     return found_id
+
+
+def _block(issue_id: int) -> int:
+    note = blocks.add(db.session.get_one(Issue, issue_id), Draft(BlockKind.NOTE, markdown="Dear readers"), Hand("test"))
+    block_id = note.id
+    db.session.commit()
+    return block_id
 
 
 def _paused_run() -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from newsletter import clock, db, signing
 from newsletter.articles.models import Article
-from newsletter.issues import composing, counting, lifecycle, planning
+from newsletter.issues import composing, counting, editing, lifecycle, planning
 from newsletter.issues.models import Issue, IssueState
 from newsletter.outbox import queue
 from newsletter.publication import newsletters
@@ -108,11 +108,73 @@ def test_a_dropped_story_can_be_taken_back_and_an_unknown_act_is_refused(client,
     article_id = _issue(issue_id).stories[0].article_id
     path = f"/admin/issues/{issue_id}/stories/{article_id}"
     _post(client, csrf, path, do="drop")
+    assert "1 story dropped or left out" not in client.get(f"/admin/issues/{issue_id}").text, "its place offers Undo"
+    _post(client, csrf, f"/admin/issues/{issue_id}/stories/{_issue(issue_id).stories[1].article_id}", do="pin")
     assert "1 story dropped or left out" in client.get(f"/admin/issues/{issue_id}").text
     _post(client, csrf, path, do="take")
     assert len(_issue(issue_id).stories) == 6
     assert _post(client, csrf, path, do="explode").status_code == 400
     assert _post(client, csrf, f"/admin/issues/{issue_id}/stories/999", do="drop").status_code == 404
+
+
+def test_a_story_is_reworded_for_this_issue_and_gets_its_own_words_again(client, csrf):
+    issue_id = desk.issue("weekly")
+    article_id = _issue(issue_id).stories[1].article_id
+    page, path = f"/admin/issues/{issue_id}", f"/admin/issues/{issue_id}/stories/{article_id}/words"
+    mark = editing.mark_of("", "")
+    answer = _post(client, csrf, path, headline="Ours  now", dek="", mark=mark)
+    assert answer.location.endswith(f"#story-{article_id}")
+    assert [text in client.get(page).text for text in ("Ours now", "Reworded", "Undo: reworded")] == [True] * 3
+    stale = _post(client, csrf, path, headline="Theirs", dek="Their dek", mark=mark)
+    assert stale.status_code == 409
+    assert [text in stale.text for text in ("Ours now", "Theirs", "Their dek")] == [True] * 3
+    long = _post(client, csrf, path, headline="x" * 301, dek="Kept", mark=editing.mark_of("Ours now", ""))
+    assert long.status_code == 422
+    assert "The headline has more than 300 characters." in long.text
+    assert "Kept" in long.text
+    assert _issue(issue_id).stories[1].headline == "Ours now"
+    _post(client, csrf, path, do="reset", headline="Ours now")
+    assert _issue(issue_id).stories[1].headline == ""
+
+
+def test_the_last_change_is_undone_and_only_the_one_that_was_shown(client, csrf):
+    issue_id = desk.issue("weekly")
+    page = f"/admin/issues/{issue_id}"
+    first, second = [entry.article_id for entry in _issue(issue_id).stories][:2]
+    _post(client, csrf, f"{page}/stories/{first}", do="drop")
+    shown = client.get(page).text
+    assert re.search(rf'class="gone" id="story-{first}".*?Dropped.*?Undo</button>', shown, re.DOTALL)
+    step = re.search(r'name="step" value="(\d+)"', shown).group(1)
+    _post(client, csrf, f"{page}/stories/{second}", do="pin")
+    assert _post(client, csrf, f"{page}/undo", step=step).status_code == 409
+    for label in ("made “Four voices", "dropped “A lamp"):
+        answer = _post(client, csrf, f"{page}/undo")
+        assert f"Undone: {label}" in client.get(answer.location).text
+    assert [entry.article_id for entry in _issue(issue_id).stories][:2] == [first, second]
+    assert _actions(issue_id)[-1] == "change undone"
+    assert _post(client, csrf, f"{page}/undo").status_code == 409
+
+
+def test_a_change_to_an_approved_issue_says_that_it_is_a_draft_again(client, csrf):
+    issue_id = desk.issue("weekly", "approved")
+    article_id = _issue(issue_id).stories[1].article_id
+    answer = _post(client, csrf, f"/admin/issues/{issue_id}/stories/{article_id}", do="up")
+    assert "Moved to 1 of 6. The issue is a draft again" in client.get(answer.location).text
+
+
+def test_arrivals_are_taken_and_left_on_the_page_and_counted_on_today(client, csrf):
+    issue_id = desk.issue("weekly")
+    page = f"/admin/issues/{issue_id}"
+    one, two, three = (desk.article(f"Late story {number}", number=200 + number) for number in range(3))
+    db.session.commit()
+    assert "3 later arrivals" in client.get("/admin").text
+    assert "3 later arrivals" in client.get(page).text
+    told = client.get(_post(client, csrf, f"{page}/arrivals", do="take", article=[one, two]).location).text
+    assert [text in told for text in ("2 stories taken in.", "1 later arrival")] == [True, True]
+    told = client.get(_post(client, csrf, f"{page}/arrivals", do="leave", article=three).location).text
+    assert ("1 story left out, for good." in told, "later arrival" in told) == (True, False)
+    assert _post(client, csrf, f"{page}/arrivals", do="take", article=three).status_code == 409
+    assert _post(client, csrf, f"{page}/arrivals", do="take").status_code == 422
 
 
 def test_words_are_kept_and_a_stale_save_shows_both_and_loses_nothing(client, csrf):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -10,7 +11,6 @@ from newsletter import clock, db, errors
 from newsletter.issues import (
     agenda,
     amending,
-    arrivals,
     counting,
     dates,
     deciding,
@@ -24,7 +24,7 @@ from newsletter.issues.models import Issue, IssueState
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
 from newsletter.web import security
-from newsletter.web.admin import access, answers
+from newsletter.web.admin import access, answers, making
 
 blueprint = Blueprint("desk_issue", __name__, url_prefix="/admin/issues/<int:issue_id>")
 
@@ -76,10 +76,10 @@ def change_story(issue_id: int, article_id: int) -> Response:
     was = issue.state
     check_may_open(issue)
     try:
-        act(issue, article_id, hand())
+        told = act(issue, article_id, hand()) or _TOLD.get(request.form["do"], "")
     except errors.Conflict as error:
         return page(issue_id, error.message, status=409)
-    return done(issue, was, anchor=f"story-{article_id}")
+    return done(issue, was, told, anchor=f"story-{article_id}")
 
 
 @blueprint.post("/words")
@@ -119,8 +119,10 @@ def done(issue: Issue, was: IssueState, told: str = "", *, anchor: str = "") -> 
     return answers.see_other(url_for("desk_issue.show", issue_id=issue_id, _anchor=anchor), told=told.strip())
 
 
-def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.Words | None = None) -> Response:
-    """The issue's page, with what was wrong and what was typed; nothing half done stays."""
+def page(
+    issue_id: int, problem: str = "", *, status: int = 200, typed: editing.Words | None = None, **matter: Any
+) -> Response:
+    """The issue's page, with what was wrong and what was typed, `matter` over making's; nothing half done stays."""
     security.allow("frame-src", "'self'")
     db.session.rollback()
     with db.reading():
@@ -143,18 +145,13 @@ def page(issue_id: int, problem: str = "", *, status: int = 200, typed: editing.
             preflight=preflight.of(issue) if issue.state in lifecycle.OPEN else None,
             status=found,
             pace=pace,
-            arrivals=arrivals.waiting(issue) if _takes_arrivals(issue) else [],
-            arrived=arrivals.count(issue) if _takes_arrivals(issue) else 0,
             about=notes.about(issue),
             standing=amending.standing(issue),
             history=audit.of(f"issue {issue.id}", limit=12),
             problem=problem,
+            **(making.matter(issue) | matter),
         )
     return make_response(shown, status)
-
-
-def _takes_arrivals(issue: Issue) -> bool:
-    return issue.state in lifecycle.OPEN and not issue.is_note
 
 
 def goes_at(issue: Issue) -> datetime | None:
@@ -200,24 +197,29 @@ def _both(issue_id: int, mine: editing.Words, problem: str) -> Response:
     return make_response(shown, 409)
 
 
-def _move(by: int) -> Callable[[Issue, int, editing.Hand], None]:
+def _move(by: int) -> Callable[[Issue, int, editing.Hand], str]:
     """One place up or down among the stories that stand."""
 
-    def move(issue: Issue, article_id: int, hand: editing.Hand) -> None:
+    def move(issue: Issue, article_id: int, hand: editing.Hand) -> str:
         order = [entry.article_id for entry in issue.stories]
-        here = order.index(article_id) if article_id in order else -1
-        if here >= 0 and 0 <= here + by < len(order):
-            order[here], order[here + by] = order[here + by], order[here]
-            editing.arrange(issue, order, hand)
+        here = order.index(article_id) + 1 if article_id in order else 0
+        place = editing.move(issue, article_id, to=here + by, hand=hand)
+        return f"Moved to {place} of {len(order)}."
 
     return move
 
 
-_ACTS: dict[str, Callable[[Issue, int, editing.Hand], None]] = {
+_ACTS: dict[str, Callable[[Issue, int, editing.Hand], str | None]] = {
     "up": _move(-1),
     "down": _move(1),
     "pin": editing.pin,
     "unpin": editing.unpin,
     "drop": editing.drop,
     "take": editing.take_back,
+}
+_TOLD = {
+    "pin": "It leads this issue.",
+    "unpin": "It is no longer pinned.",
+    "drop": "Dropped.",
+    "take": "It is in again.",
 }

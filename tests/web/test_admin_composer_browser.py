@@ -1,0 +1,49 @@
+"""The composer in a browser: stories change in place and by keys, the focus stays, and every change can be undone."""
+
+import pytest
+
+from newsletter.staff.models import Role
+from tests import needed
+from tests.web import desk
+
+pytestmark = pytest.mark.skipif(needed.chromium() is None, reason=needed.CHROMIUM)
+
+
+def _open(browser, address, client, *, width=1280):
+    desk.log_in(client, Role.EDITOR)
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    context.add_cookies([{"name": "session", "value": client.get_cookie("session").value, "url": address}])
+    return context.new_page()
+
+
+def _focused(page):
+    return page.evaluate("[document.activeElement.closest('li')?.id, document.activeElement.textContent.trim()]")
+
+
+def test_a_story_is_moved_and_dropped_by_keys_and_undone_with_the_focus_where_it_was(browser, room, app, client, serve):
+    desk.magazine()
+    issue_id, address = desk.issue("weekly"), serve(app)
+    page = _open(browser, address, client, width=360)
+    page.goto(f"{address}/admin/issues/{issue_id}")
+    story = page.locator("li.story").first
+    name = story.get_attribute("id")
+    page.get_by_label("Subject", exact=True).fill("Half a sub")
+    story.locator("button[value=down]").focus()
+    where = _focused(page)
+    page.keyboard.press("Alt+ArrowDown")
+    page.keyboard.press("Alt+ArrowDown")
+    page.locator(f"li.story:nth-of-type(3)#{name}").wait_for()
+    page.get_by_text("Moved to 3 of 6.").wait_for()
+    assert _focused(page) == where
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    page.locator(f"li.story:nth-of-type(1)#{name}").wait_for()
+    page.locator(f"#{name} button[value=drop]").press("Enter")
+    page.locator(f"li.gone#{name}").wait_for()
+    assert _focused(page) == [name, "Undo"]
+    page.keyboard.press("Enter")
+    page.locator(f"li.story#{name}").wait_for()
+    assert _focused(page)[0] == name
+    assert page.get_by_label("Subject", exact=True).input_value() == "Half a sub"
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.context.close()
