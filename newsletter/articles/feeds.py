@@ -1,15 +1,33 @@
-"""The feeds articles come from: which there are, and when each is due."""
+"""The feeds articles come from: which there are, what they mean, and when each is due."""
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from newsletter import clock, db, errors
 from newsletter.articles import links
-from newsletter.articles.models import Feed, FeedMapping
+from newsletter.articles.models import ArticleSource, ArticleTag, Feed, FeedMapping
 from newsletter.fetching import guard
+from newsletter.publication import stamps
 from newsletter.publication import topics as subjects
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-zA-Z0-9]{2,8})*")
+_LONGEST_CATEGORY = 100
+# Of so many of a feed's newest articles it is told what categories they carried.
+_LOOKED_AT = 200
+_MOST_CARRIED = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a feed's items are about: topics (slugs) of every item, of each category, and the language of all."""
+
+    topics: tuple[str, ...]
+    mapping: dict[str, list[str]]
+    language: str
 
 
 def add(
@@ -22,15 +40,55 @@ def add(
     if feed is None:
         feed = Feed(url=url, next_fetch_at=clock.now(), created_at=clock.now())
         db.session.add(feed)
-    feed.language, feed.is_active = language, True
-    wanted = _mappings(topics, mapping or {})
-    feed.mappings.clear()
-    db.session.flush()
-    feed.mappings.extend(wanted)
-    # What the mapping changed is seen only when the whole document is read again.
-    feed.etag, feed.last_modified, feed.next_fetch_at = "", "", clock.now()
-    db.session.flush()
+    feed.is_active = True
+    _write(feed, Plan(tuple(topics), {name: list(slugs) for name, slugs in (mapping or {}).items()}, language))
     return feed
+
+
+def plan_of(feed: Feed) -> Plan:
+    """What a feed's items are about as it is set now."""
+    mapping: dict[str, list[str]] = {}
+    for each in sorted(feed.mappings, key=lambda one: one.id):
+        mapping.setdefault(each.category, []).append(each.topic.slug)
+    return Plan(tuple(mapping.pop("", [])), mapping, feed.language)
+
+
+def stamp(plan: Plan) -> str:
+    """The mark of what somebody sees before changing it: see stamps."""
+    return stamps.of(asdict(plan))
+
+
+def change(feed_id: int, plan: Plan, *, seen: str | None = None) -> Feed:
+    """Set what a feed's items are about; articles it still carries follow with the next fetch, which is due at once.
+
+    Raises NotFound, BadInput with the field's name, and Conflict when another plan was saved since `seen`.
+    """
+    feed = db.session.get(Feed, feed_id, with_for_update=True, populate_existing=True)
+    if feed is None:
+        raise errors.NotFound(f"There is no feed {feed_id}.")
+    stamps.check(seen, asdict(plan_of(feed)))
+    _write(feed, plan)
+    return feed
+
+
+def with_plan(feed: Feed, plan: Plan) -> Feed:
+    """A feed as if it had this plan, to try it; kept nowhere. Raises BadInput."""
+    return Feed(id=feed.id, url=feed.url, language=plan.language, mappings=_mappings(plan))
+
+
+def carried(feed: Feed) -> list[tuple[str, int]]:
+    """Categories of a feed's newest articles that mean no topic yet, the commonest first, with how many bear each."""
+    newest = (
+        select(ArticleSource.article_id).filter_by(feed_id=feed.id).order_by(ArticleSource.id.desc()).limit(_LOOKED_AT)
+    )
+    counted = (
+        select(ArticleTag.tag, func.count())
+        .where(ArticleTag.article_id.in_(newest))
+        .group_by(ArticleTag.tag)
+        .order_by(func.count().desc(), ArticleTag.tag)
+        .limit(_MOST_CARRIED)
+    )
+    return [(row[0], row[1]) for row in db.session.execute(counted)]
 
 
 def all() -> list[Feed]:  # noqa: A001 - read as feeds.all()
@@ -68,9 +126,24 @@ def due(now: datetime) -> list[int]:
     )
 
 
-def _mappings(slugs: Sequence[str], mapping: Mapping[str, Sequence[str]]) -> list[FeedMapping]:
-    pairs = [("", slug) for slug in slugs]
-    pairs += [(category.strip(), slug) for category, chosen in mapping.items() for slug in chosen]
+def _write(feed: Feed, plan: Plan) -> None:
+    wanted = _mappings(plan)
+    feed.language = plan.language
+    feed.mappings.clear()
+    db.session.flush()
+    feed.mappings.extend(wanted)
+    # What the mapping changed is seen only when the whole document is read again.
+    feed.etag, feed.last_modified, feed.next_fetch_at = "", "", clock.now()
+    db.session.flush()
+
+
+def _mappings(plan: Plan) -> list[FeedMapping]:
+    if not _LANGUAGE.fullmatch(plan.language):
+        raise errors.BadInput("A language is a code like en or de.", field="language")
+    pairs = [("", slug) for slug in plan.topics]
+    pairs += [(category.strip(), slug) for category, chosen in plan.mapping.items() for slug in chosen]
+    if any(len(category) > _LONGEST_CATEGORY for category, _ in pairs):
+        raise errors.BadInput(f"A category has at most {_LONGEST_CATEGORY} characters.", field="mapping")
     return [
         FeedMapping(category=category, topic=subjects.by_slugs([slug])[0]) for category, slug in dict.fromkeys(pairs)
     ]

@@ -50,18 +50,21 @@ def poll(feed_id: int) -> Report:
     db.session.commit()
     report = Report(feed_id)
     try:
-        fetched = fetching.get(url, etag=etag, last_modified=last_modified, accept=_ACCEPT)
-        document = None
-        if fetched.status != 304:
-            document = reading.read(
-                fetched.content, content_type=fetched.content_type, url=fetched.url, language=language
-            )
+        fetched, document = look(url, language=language, etag=etag, last_modified=last_modified)
     except errors.NewsletterError as error:
         report.error = error.message
         _record_failure(feed_id, error.message)
         return report
     _keep(feed_id, fetched, document, report)
     return report
+
+
+def look(url: str, *, language: str, etag: str = "", last_modified: str = "") -> tuple[Fetched, Document | None]:
+    """What stands at a feed's address, None when nothing new does; no database. Raises FetchRefused or BadInput."""
+    fetched = fetching.get(url, etag=etag, last_modified=last_modified, accept=_ACCEPT)
+    if fetched.status == 304:
+        return fetched, None
+    return fetched, reading.read(fetched.content, content_type=fetched.content_type, url=fetched.url, language=language)
 
 
 def keep(draft: Draft, report: Report, *, feed: Feed | None = None, first_fetch: bool = False) -> None:

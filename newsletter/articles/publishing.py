@@ -64,6 +64,13 @@ def publish(draft: Draft, *, feed: Feed | None = None, first_fetch: bool = False
         return _publish(draft, feed, withheld=False)
 
 
+def guid(draft: Draft, key: str) -> str:
+    """What a feed calls the article; without a guid, or outside of a feed, its address."""
+    told = wording.storable(draft.guid).strip() or key
+    # PostgreSQL indexes at most 2,704 bytes.
+    return told if len(told) <= 500 else hashlib.sha256(told.encode()).hexdigest()
+
+
 def withdraw(article: Article, reason: str = "") -> None:
     """Take an article out of everything that has not left yet; again: it stays withdrawn as it was."""
     if article.withdrawn_at is None:
@@ -85,7 +92,7 @@ def _publish(draft: Draft, feed: Feed | None, *, withheld: bool) -> Published:
         raise errors.BadInput("An article needs a headline.", field="headline")
     key = links.key(draft.url)
     chosen, tags = tagging.choose(draft.topics, draft.categories, draft.tags, feed=feed)
-    seen = _Seen(key, feed, _guid(draft, key), _digest(draft, chosen), chosen, tags)
+    seen = _Seen(key, feed, guid(draft, key), _digest(draft, chosen), chosen, tags)
     article = _find(seen)
     if article is not None:
         return _update(article, draft, headline, seen)
@@ -220,13 +227,6 @@ def _remember_source(article: Article, seen: _Seen) -> None:
         source = ArticleSource(feed_id=seen.feed_id, guid=seen.guid)
         article.sources.append(source)
     source.content_hash, source.seen_at = seen.digest, clock.now()
-
-
-def _guid(draft: Draft, key: str) -> str:
-    """What a feed calls the article; without a guid, or outside of a feed, its address."""
-    guid = wording.storable(draft.guid).strip() or key
-    # PostgreSQL indexes at most 2,704 bytes.
-    return guid if len(guid) <= 500 else hashlib.sha256(guid.encode()).hexdigest()
 
 
 def _digest(draft: Draft, chosen: list[Topic]) -> str:

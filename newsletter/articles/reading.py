@@ -18,6 +18,8 @@ class Document:
     title: str
     drafts: list[Draft] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    # Of the problems those that cost an item, each of them.
+    left_out: list[str] = field(default_factory=list)
 
 
 def read(content: bytes, *, content_type: str = "", url: str = "", language: str = "") -> Document:
@@ -29,11 +31,11 @@ def read(content: bytes, *, content_type: str = "", url: str = "", language: str
         title, found, problems = syndication.read(content, content_type=content_type, url=url, most=most + 1)
     if len(found) > most:
         problems.append(f"The feed has more than {most} items; the first {most} were read.")
-    drafts = _drafts(found[:most], url, language, problems)
-    return Document(wording.plain(title), _own_guids(drafts), problems)
+    drafts, left_out = _drafts(found[:most], url, language, problems)
+    return Document(wording.plain(title), _own_guids(drafts), problems, left_out)
 
 
-def _drafts(found: Sequence[Item], base: str, language: str, problems: list[str]) -> list[Draft]:
+def _drafts(found: Sequence[Item], base: str, language: str, problems: list[str]) -> tuple[list[Draft], list[str]]:
     images = illustration.without_furniture([item.choices(base) for item in found])
     drafts, left_out = [], []
     for place, (item, image) in enumerate(zip(found, images, strict=True), start=1):
@@ -46,7 +48,7 @@ def _drafts(found: Sequence[Item], base: str, language: str, problems: list[str]
         problems.append(f"{len(left_out) - _TOLD} more items were left out.")
     if undated := sum(draft.published_at is None for draft in drafts):
         problems.append(f"{undated} of {len(drafts)} items have no date that could be read.")
-    return drafts
+    return drafts, left_out
 
 
 def _own_guids(drafts: list[Draft]) -> list[Draft]:

@@ -8,7 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from newsletter import db, errors
-from newsletter.articles import catalogue, correcting, feeds, importing, pages, placing, polling, publishing
+from newsletter.articles import catalogue, correcting, feeds, importing, pages, placing, polling, publishing, trying
 from newsletter.cli.answers import ACTOR, Answer, add
 from newsletter.staff import audit
 
@@ -26,6 +26,9 @@ def register(group: AppGroup) -> None:
     add(feed, "list", list_feeds, reads=True)
     for name, function in (("pause", pause_feed), ("resume", resume_feed)):
         add(feed, name, function, click.argument("feed_id", type=int, metavar="FEED"))
+    number = click.argument("feed_id", type=int, metavar="FEED")
+    add(feed, "map", map_feed, number, _TOPIC, _MAP, click.option("--language", help="A code, like en; else as it is."))
+    add(feed, "test", try_feed, number)
     add(
         feed,
         "fetch",
@@ -82,6 +85,36 @@ def resume_feed(*, feed_id: int) -> Answer:
     feeds.go_on(feed)
     audit.record(ACTOR, "feed resumed", f"feed {feed_id}", before={"is_active": before}, after={"is_active": True})
     return Answer({"feed": feed_id, "is_active": True}, [f"Feed {feed_id} is fetched again."])
+
+
+def map_feed(*, feed_id: int, topic: tuple[str, ...], mapping: tuple[str, ...], language: str | None) -> Answer:
+    """Set what a feed's items are about: all of it, what is not named goes."""
+    before = feeds.plan_of(feeds.get(feed_id))
+    plan = feeds.Plan(topic, _mapping(mapping), before.language if language is None else language)
+    after = feeds.plan_of(feeds.change(feed_id, plan))
+    told = [dataclasses.asdict(each) for each in (before, after)]
+    audit.record(ACTOR, "feed mapped", f"feed {feed_id}", before=told[0], after=told[1])
+    return Answer({"feed": feed_id, **told[1]}, [f"Feed {feed_id} is mapped; it is fetched again."])
+
+
+def try_feed(*, feed_id: int) -> Answer:
+    """Fetch a feed and tell what would come in; nothing is stored."""
+    feed = feeds.get(feed_id)
+    url, language, is_first = feed.url, feed.language, feed.first_fetched_at is None
+    db.session.rollback()
+    _, document = polling.look(url, language=language)
+    if document is None:
+        return Answer({"feed": feed_id, "items": [], "problems": []}, ["The feed says that nothing is new."])
+    with db.reading():
+        trial = trying.judge(document, feeds.get(feed_id), first_fetch=is_first)
+        db.session.rollback()
+    items = [dataclasses.asdict(offer) for offer in trial.offers]
+    lines = [
+        f"{offer.fate.value:>8}  {offer.headline}  [{', '.join(offer.topics) or 'no topic'}]  {offer.why}".rstrip()
+        for offer in trial.offers
+    ]
+    data = {"feed": feed_id, "items": items, "refused": trial.refused, "problems": trial.problems}
+    return Answer(data, [*lines, *trial.refused, *trial.problems] or ["The feed holds no item."])
 
 
 def list_feeds() -> Answer:

@@ -109,6 +109,9 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/articles/<int:article_id>/withdrawal"): Role.EDITOR,
     ("GET", "/admin/feeds"): Role.WRITER,
     ("POST", "/admin/feeds"): Role.PUBLISHER,
+    ("GET", "/admin/feeds/<int:feed_id>"): Role.WRITER,
+    ("POST", "/admin/feeds/<int:feed_id>"): Role.PUBLISHER,
+    ("POST", "/admin/feeds/<int:feed_id>/trial"): Role.WRITER,
     ("POST", "/admin/feeds/<int:feed_id>/fetches"): Role.WRITER,
     ("POST", "/admin/feeds/<int:feed_id>/pause"): Role.PUBLISHER,
     ("GET", "/admin/newsletters"): Role.WRITER,
@@ -196,6 +199,7 @@ def world(room, monkeypatch) -> dict[str, Any]:
         raise FetchRefused
 
     monkeypatch.setattr(pages, "read", refuse)
+    monkeypatch.setattr(polling, "look", refuse)
     monkeypatch.setattr(polling, "poll", lambda feed_id: polling.Report(feed_id, error="Not here."))
     desk.magazine()
     # Rules name newsletters and topics alike by <slug>: here one of each has it.

@@ -64,6 +64,7 @@ def _pages() -> list[str]:
         "/admin/articles?q=nothing",
         "/admin/articles/1/withdrawal",
         "/admin/feeds",
+        "/admin/feeds/1",
         "/admin/newsletters",
         "/admin/newsletters/new",
         "/admin/newsletters/daily",
