@@ -25,7 +25,7 @@ function whereabouts(element) {
 function returnTo(place) {
   const row = document.getElementById(place.row) || document.getElementById(place.becomes);
   const same = place.isRow ? row : row?.querySelector(`${place.itself}:not(:disabled)`);
-  const near = row?.id === place.row ? row.querySelector("button:not(:disabled)") : row;
+  const near = row && row.id === place.row ? row.querySelector("button:not(:disabled)") : row;
   const target = same || near || row || document.querySelector("[data-undo]") || document.getElementById("stories-title");
   target?.focus({ preventScroll: true });
   target?.closest("li[id]")?.scrollIntoView({ block: "nearest" });
@@ -35,6 +35,7 @@ function returnTo(place) {
 function keep(part, saved) {
   const isOthers = (element) => !saved?.contains(element) && !(saved && element.contains(saved));
   return {
+    ticked: [...part.querySelectorAll("input[type=checkbox][id]:checked")].filter(isOthers).map((each) => each.id),
     open: [...part.querySelectorAll("details[open][id]")].filter(isOthers).map((each) => each.id),
     typed: [...part.querySelectorAll(TYPED)].filter((field) => isOthers(field) && field.value !== field.defaultValue).map((field) => [field.id, field.value]),
   };
@@ -42,6 +43,10 @@ function keep(part, saved) {
 
 function giveBack(kept) {
   for (const id of kept.open) document.getElementById(id)?.setAttribute("open", "");
+  for (const id of kept.ticked) {
+    const box = document.getElementById(id);
+    if (box) box.checked = true;
+  }
   for (const [id, value] of kept.typed) {
     const field = document.getElementById(id);
     if (field) field.value = value;
@@ -56,7 +61,20 @@ function swap(fresh, saved) {
     part.replaceChildren(...document.importNode(next, true).childNodes);
     giveBack(kept);
   }
+  sayChoice();
 }
+
+// What the press will do with the later arrivals, in numbers.
+function sayChoice() {
+  const button = document.querySelector("[data-choose]");
+  if (!button) return;
+  const boxes = [...button.form.elements].filter((each) => each.type === "checkbox");
+  const taken = boxes.filter((each) => each.checked).length;
+  const left = boxes.length - taken;
+  button.textContent = taken ? `Take ${taken}${left ? `, leave ${left}` : ""}` : button.dataset.choose;
+}
+document.addEventListener("change", (event) => event.target.matches(".tick") && sayChoice());
+if (work) sayChoice();
 
 async function send(form, body, place) {
   const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });

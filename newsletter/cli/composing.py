@@ -30,7 +30,8 @@ def register(group: AppGroup) -> None:
     articles = click.argument("article_ids", type=int, nargs=-1, metavar="ARTICLE...")
     every = click.option("--all", "everything", is_flag=True, help="Every later arrival there is.")
     add(issue, "arrivals", list_arrivals, _ISSUE, reads=True)
-    add(issue, "take", take, _ISSUE, articles, every)
+    rest = click.option("--leave-others", is_flag=True, help="Leave out the other arrivals that are listed, for good.")
+    add(issue, "take", take, _ISSUE, articles, every, rest)
     add(issue, "leave", leave, _ISSUE, articles, every)
     article = click.argument("article_id", type=int, metavar="ARTICLE")
     for name, act in _ACTS.items():
@@ -52,18 +53,20 @@ def list_arrivals(*, issue_id: int) -> Answer:
     return Answer(data, lines or ["Nothing has arrived since."])
 
 
-def take(*, issue_id: int, article_ids: tuple[int, ...], everything: bool) -> Answer:
+def take(*, issue_id: int, article_ids: tuple[int, ...], everything: bool, leave_others: bool) -> Answer:
     """Take later arrivals into an issue; an approved one becomes a draft again."""
     issue = _open(issue_id)
-    found = arrivals.take(issue, _named(issue, article_ids, everything=everything), _HAND)
-    return _decided(issue, "taken", found)
+    listed = [each.id for each in arrivals.waiting(issue)] if leave_others else []
+    named = _named(issue, article_ids, everything=everything)
+    taken, left = arrivals.choose(issue, named, _HAND, among=listed)
+    return _decided(issue, taken=taken, left=left)
 
 
 def leave(*, issue_id: int, article_ids: tuple[int, ...], everything: bool) -> Answer:
     """Leave later arrivals out of the newsletter, now and later."""
     issue = _open(issue_id)
     found = arrivals.leave(issue, _named(issue, article_ids, everything=everything), _HAND)
-    return _decided(issue, "left", found)
+    return _decided(issue, left=found)
 
 
 def move(*, issue_id: int, article_id: int, to: int) -> Answer:
@@ -138,10 +141,11 @@ def _named(issue: Issue, article_ids: tuple[int, ...], *, everything: bool) -> l
     return [each.id for each in arrivals.waiting(issue)] if everything else list(article_ids)
 
 
-def _decided(issue: Issue, what: str, found: list[Article]) -> Answer:
+def _decided(issue: Issue, **decided: list[Article]) -> Answer:
     db.session.flush()
-    data = {"issue": issue.id, "state": lifecycle.shown_state(issue), what: [each.id for each in found]}
-    return Answer(data | {"waiting": arrivals.count(issue)}, [f"{what.title()}: {_line(each)}" for each in found])
+    ids = {what: [each.id for each in found] for what, found in decided.items()}
+    data = {"issue": issue.id, "state": lifecycle.shown_state(issue), **ids, "waiting": arrivals.count(issue)}
+    return Answer(data, [f"{what.title()}: {_line(each)}" for what, found in decided.items() for each in found])
 
 
 def _line(article: Article) -> str:

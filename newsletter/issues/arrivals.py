@@ -27,15 +27,30 @@ def take(issue: Issue, article_ids: Sequence[int], hand: Hand) -> list[Article]:
 
     Those decided on meanwhile are passed over; raises Conflict when none is left.
     """
+    return choose(issue, article_ids, hand)[0]
+
+
+def choose(
+    issue: Issue, article_ids: Sequence[int], hand: Hand, *, among: Sequence[int] = ()
+) -> tuple[list[Article], list[Article]]:
+    """Take some of the later arrivals that somebody looked at, `among`, and leave the others out for good: one change.
+
+    What was taken, and what was left. Those decided on meanwhile are passed over; raises Conflict when none is left to
+    take.
+    """
     opened = editing.begin(issue, hand)
     found = _undecided(issue, article_ids)
+    others = _waiting_still(issue, [each for each in among if each not in article_ids])
     was_short = composing.too_few(issue)
     issue.entries.extend(IssueArticle(article=each, article_id=each.id, position=0) for each in found)
     composing.place(issue, {each.id for each in found})
     if issue.held_reason == was_short:
         issue.held_reason = composing.too_few(issue)
-    editing.done(opened, "arrivals taken", f"took {_named(found)}", after={"articles": [each.id for each in found]})
-    return found
+    _leave_out(issue, others)
+    label = f"took {_named(found)}" + (f", left out {_named(others)}" if others else "")
+    after = {"articles": [each.id for each in found]} | ({"left": [each.id for each in others]} if others else {})
+    editing.done(opened, "arrivals taken", label, after=after)
+    return found, others
 
 
 def leave(issue: Issue, article_ids: Sequence[int], hand: Hand) -> list[Article]:
@@ -45,11 +60,7 @@ def leave(issue: Issue, article_ids: Sequence[int], hand: Hand) -> list[Article]
     """
     opened = editing.begin(issue, hand, keeps_approval=True)
     found = _undecided(issue, article_ids)
-    last, now = len(issue.entries), clock.now()
-    issue.entries.extend(
-        IssueArticle(article=each, article_id=each.id, position=last + place, dropped_at=now)
-        for place, each in enumerate(found)
-    )
+    _leave_out(issue, found)
     editing.done(
         opened, "arrivals left out", f"left out {_named(found)}", after={"articles": [each.id for each in found]}
     )
@@ -57,11 +68,23 @@ def leave(issue: Issue, article_ids: Sequence[int], hand: Hand) -> list[Article]
 
 
 def _undecided(issue: Issue, article_ids: Sequence[int]) -> list[Article]:
-    known = {entry.article_id for entry in issue.entries}
-    found = candidates.arrivals(issue, clock.now(), among=[each for each in article_ids if each not in known])
+    found = _waiting_still(issue, article_ids)
     if not found:
         raise errors.Conflict("There is no such later arrival: it was taken or left already, or is no longer offered.")
     return found
+
+
+def _waiting_still(issue: Issue, article_ids: Sequence[int]) -> list[Article]:
+    known = {entry.article_id for entry in issue.entries}
+    return candidates.arrivals(issue, clock.now(), among=[each for each in article_ids if each not in known])
+
+
+def _leave_out(issue: Issue, found: Sequence[Article]) -> None:
+    last, now = len(issue.entries), clock.now()
+    issue.entries.extend(
+        IssueArticle(article=each, article_id=each.id, position=last + place, dropped_at=now)
+        for place, each in enumerate(found)
+    )
 
 
 def _named(found: Sequence[Article]) -> str:

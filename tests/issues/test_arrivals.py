@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from newsletter import errors
-from newsletter.issues import arrivals, composing, editing, lifecycle
+from newsletter.issues import arrivals, composing, editing, freezing, lifecycle
 from newsletter.issues.editing import Hand
 from newsletter.issues.models import IssueState
 from tests.conftest import both_engines
@@ -41,10 +41,16 @@ LATER = {"top": 90, "middle": 20, "last": 0}
 def test_of_three_arrivals_two_are_taken_and_the_third_is_in_no_later_issue_either(time):
     issue, (top, middle, last) = _three_more(time)
     assert (_headlines(arrivals.waiting(issue)), arrivals.count(issue)) == (list(LATER), 3)
-    arrivals.take(issue, [middle.id, top.id], ED)
-    assert _headlines(issue.stories) == ["top", "a", "middle", "z"]
-    arrivals.leave(issue, [last.id], ED)
-    assert arrivals.count(issue) == 0
+    before = freezing.hash_of(issue, freezing.content(issue))
+    shown = [each.id for each in arrivals.waiting(issue)]
+    assert shown[-1] == last.id
+    for is_undone in (True, False):
+        taken, left = arrivals.choose(issue, [middle.id, top.id], ED, among=shown)
+        assert (_headlines(taken), _headlines(left)) == (["top", "middle"], ["last"])
+        assert (_headlines(issue.stories), arrivals.count(issue)) == (["top", "a", "middle", "z"], 0)
+        if is_undone:
+            assert "left out" in editing.undo(issue, ED)
+            assert freezing.hash_of(issue, freezing.content(issue)) == before
     composing.compose(issue.newsletter)
     assert _headlines(issue.stories) == ["top", "a", "middle", "z"]
     lifecycle.cancel(issue, actor="ed")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from newsletter import db
 from newsletter.staff.models import Role
 from tests import needed
 from tests.web import desk
@@ -22,7 +23,11 @@ def _focused(page):
 
 def test_a_story_is_moved_and_dropped_by_keys_and_undone_with_the_focus_where_it_was(browser, room, app, client, serve):
     desk.magazine()
-    issue_id, address = desk.issue("weekly"), serve(app)
+    issue_id = desk.issue("weekly")
+    for number in range(3):
+        desk.article(f"Late story {number}", number=200 + number)
+    db.session.commit()
+    address = serve(app)
     page = _open(browser, address, client, width=360)
     page.goto(f"{address}/admin/issues/{issue_id}")
     story = page.locator("li.story").first
@@ -44,6 +49,14 @@ def test_a_story_is_moved_and_dropped_by_keys_and_undone_with_the_focus_where_it
     page.keyboard.press("Enter")
     page.locator(f"li.story#{name}").wait_for()
     assert _focused(page)[0] == name
+    for number in (0, 2):
+        page.get_by_label(f"Take: Late story {number}").press("Space")
+    page.locator(f"#{name} button[value=down]").click()
+    page.get_by_text("Moved to 2 of 6.").wait_for()
+    page.get_by_role("button", name="Take 2, leave 1").press("Enter")
+    page.get_by_text("2 stories taken in. 1 story left out, for good.").wait_for()
+    assert page.locator("li.story").count() == 8
+    assert page.locator("#arrivals").count() == 0
     assert page.get_by_label("Subject", exact=True).input_value() == "Half a sub"
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.context.close()

@@ -13,6 +13,7 @@ def matter(issue: Issue) -> dict[str, Any]:
     takes_arrivals = is_open and not issue.is_note
     return {
         "arrivals": arrivals.waiting(issue) if takes_arrivals else [],
+        "ticked": [],
         "arrived": arrivals.count(issue) if takes_arrivals else 0,
         "step": step,
         "just_dropped": _just_dropped(issue, step),
