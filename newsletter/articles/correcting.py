@@ -40,7 +40,7 @@ def get(article_id: int, *, seen: datetime | None = None) -> Article:
 
 def correct(article: Article, words: Words, *, actor: str, reason: str = "") -> ArticleCorrection | None:
     """Write an editor's words into a locked article; None when it says so already. Raises BadInput."""
-    values = _values(article, words)
+    values = checked(words, markdown=article.body_markdown, url=article.url)
     changed = {name: value for name, value in values.items() if getattr(article, name) != value}
     if not changed:
         return None
@@ -63,6 +63,25 @@ def correct(article: Article, words: Words, *, actor: str, reason: str = "") -> 
     db.session.add(correction)
     db.session.flush()
     return correction
+
+
+def checked(words: Words, *, markdown: str = "", url: str = "") -> dict[str, str]:
+    """The fields words are about, fit to be kept; a body that equals `markdown` is none of them. Raises BadInput."""
+    given = {name: getattr(words, name) for name in ("headline", "dek", "picture_alt")}
+    values = {name: wording.plain(text) for name, text in given.items() if text is not None}
+    if words.url is not None:
+        values["url"] = links.check(words.url)
+    if values.get("headline") == "":
+        raise errors.BadInput("An article needs a headline.", field="headline")
+    for name, text in values.items():
+        if len(text) > LONGEST[name]:
+            raise errors.BadInput(f"This has more than {LONGEST[name]:,} characters.", field=name)
+    # Unchanged Markdown leaves HTML alone that an older version of us made of it.
+    if words.body is not None and wording.storable(words.body) != markdown:
+        if len(words.body) > LONGEST["body"]:
+            raise errors.BadInput(f"This has more than {LONGEST['body']:,} characters.", field="body")
+        values["body_html"] = manuscript.to_html(words.body, base=values.get("url", url))
+    return values
 
 
 def let_go(article: Article) -> None:
@@ -101,21 +120,3 @@ def history(article: Article, *, limit: int = 20) -> list[ArticleCorrection]:
     """What editors changed in an article's words, newest first."""
     query = select(ArticleCorrection).filter_by(article_id=article.id).order_by(ArticleCorrection.id.desc())
     return list(db.session.scalars(query.limit(limit)))
-
-
-def _values(article: Article, words: Words) -> dict[str, str]:
-    given = {name: getattr(words, name) for name in ("headline", "dek", "picture_alt")}
-    values = {name: wording.plain(text) for name, text in given.items() if text is not None}
-    if words.url is not None:
-        values["url"] = links.check(words.url)
-    if values.get("headline") == "":
-        raise errors.BadInput("An article needs a headline.", field="headline")
-    for name, text in values.items():
-        if len(text) > LONGEST[name]:
-            raise errors.BadInput(f"This has more than {LONGEST[name]:,} characters.", field=name)
-    # Unchanged Markdown leaves HTML alone that an older version of us made of it.
-    if words.body is not None and wording.storable(words.body) != article.body_markdown:
-        if len(words.body) > LONGEST["body"]:
-            raise errors.BadInput(f"This has more than {LONGEST['body']:,} characters.", field="body")
-        values["body_html"] = manuscript.to_html(words.body, base=values.get("url", article.url))
-    return values

@@ -3,12 +3,25 @@
 import dataclasses
 from collections import defaultdict
 from pathlib import Path
+from typing import IO
 
 import click
 from flask.cli import AppGroup
 
 from newsletter import db, errors
-from newsletter.articles import catalogue, correcting, feeds, importing, pages, placing, polling, publishing, trying
+from newsletter.articles import (
+    catalogue,
+    correcting,
+    feeds,
+    importing,
+    pages,
+    placing,
+    polling,
+    publishing,
+    trying,
+    writing,
+)
+from newsletter.articles.correcting import Words
 from newsletter.cli.answers import ACTOR, Answer, add
 from newsletter.staff import audit
 
@@ -59,6 +72,24 @@ def register(group: AppGroup) -> None:
         click.option("--priority", type=int),
         click.option("--evergreen/--no-evergreen", default=None),
         click.option("--picture", help="Its address; empty: none."),
+    )
+    add(
+        article,
+        "write",
+        write,
+        click.argument("url"),
+        click.option("--headline", required=True),
+        click.option("--dek", default=""),
+        click.option("--body", type=click.File(), help="A file of Markdown; - reads it from standard input."),
+        click.option("--topic", multiple=True, help="The main one first; all of them."),
+        click.option("--author", default=""),
+        click.option("--language", default="en"),
+        click.option("--picture", default="", help="Its address."),
+        click.option("--alt", default="", help="The picture in words."),
+        click.option("--priority", type=int, default=0),
+        click.option("--evergreen", is_flag=True),
+        click.option("--hypes", type=int),
+        click.option("--comments", type=int),
     )
     add(article, "add", add_page, click.argument("url"), _TOPIC)
 
@@ -192,6 +223,32 @@ def place(
     after = {name: getattr(wanted, name) for name in before}
     audit.record(ACTOR, "article placed", f"article {article_id}", before=before, after=after)
     return Answer({"article": article_id, "changed": sorted(before)}, [f"Article {article_id} is saved."])
+
+
+def write(
+    *,
+    url: str,
+    headline: str,
+    dek: str,
+    body: IO[str] | None,
+    topic: tuple[str, ...],
+    author: str,
+    language: str,
+    picture: str,
+    alt: str,
+    priority: int,
+    evergreen: bool,
+    hypes: int | None,
+    comments: int | None,
+) -> Answer:
+    """Publish an article written by hand; URL is the page readers follow it to."""
+    words = Words(headline, dek, url, alt, body.read() if body else "")
+    found = writing.write(
+        words, placing.Place(topic, priority, evergreen, hypes, comments, picture), author=author, language=language
+    )
+    after = {"headline": found.headline, "url": found.url, "topics": list(topic)}
+    audit.record(ACTOR, "article written", f"article {found.id}", after=after)
+    return Answer({"article": found.id, **after}, [f"Article {found.id}: {found.headline}"])
 
 
 def add_page(*, url: str, topic: tuple[str, ...]) -> Answer:

@@ -99,6 +99,8 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("GET", "/admin/audit.csv"): Role.PUBLISHER,
     ("GET", "/admin/articles"): Role.WRITER,
     ("POST", "/admin/articles"): Role.WRITER,
+    ("GET", "/admin/articles/new"): Role.WRITER,
+    ("POST", "/admin/articles/new"): Role.WRITER,
     ("GET", "/admin/articles/<int:article_id>"): Role.WRITER,
     ("POST", "/admin/articles/<int:article_id>/words"): Role.WRITER,
     ("POST", "/admin/articles/<int:article_id>/words/release"): Role.WRITER,

@@ -108,3 +108,39 @@ def test_a_feed_is_paused_and_fetched_again(client, app, csrf):
         db.session.rollback()
     made = app.test_cli_runner().invoke(args=["newsletter", "feed", "pause", "1", "--json"])
     assert json.loads(made.output) == {"feed": 1, "is_active": False}
+
+
+@both_engines
+def test_an_article_is_written_by_hand_and_no_feed_overwrites_it(client, csrf, app):
+    form = {
+        "headline": "Typed", "dek": "By hand.", "url": "https://magazine.example/typed", "body": "*Here* <script>",
+        "author": "Ida Vale", "language": "en", "main": "music", "topics": ["design"], "priority": "2", "hypes": "",
+        "comments": "", "picture_url": "", "picture_alt": "A hand",
+    }  # fmt: skip
+    before = len(catalogue.page())
+    for wrong in (
+        {"headline": " "},
+        {"url": "typed"},
+        {"url": "https://magazine.example/stories/0#x", "headline": "A twin"},
+        {"priority": "many"},
+        {"language": "xx"},
+        {"picture_url": "ftp://x"},
+        {"main": "nope"},
+    ):
+        answer = client.post("/admin/articles/new", data={"csrf": csrf, **form, **wrong})
+        assert (answer.status_code, "*Here* &lt;script&gt;" in answer.text) == (422, True), wrong
+        assert len(catalogue.page()) == before
+        assert catalogue.get(1).headline == desk.HEADLINES[0][1]
+        db.session.rollback()
+    answer = client.post("/admin/articles/new", data={"csrf": csrf, **form})
+    assert "The article is published." in client.get(answer.location).text
+    article = catalogue.page()[0]
+    publishing.publish(publishing.Draft(form["url"], "The feed’s", topics=("fashion",)), feed=feeds.get(1))
+    assert (article.headline, [each.slug for each in article.topics]) == ("Typed", ["music", "design"])
+    assert article.body_html.strip() == "<p><em>Here</em> &lt;script&gt;</p>"
+    assert article.ready_at is not None
+    assert audit.of(f"article {article.id}")[0].action == "article written"
+    db.session.commit()
+    words = ["write", "https://magazine.example/cli", "--headline", "From a file", "--topic", "music", "--body", "-"]
+    made = app.test_cli_runner().invoke(args=["newsletter", "article", *words, "--json"], input="**Text**")
+    assert json.loads(made.output)["topics"] == ["music"]

@@ -62,6 +62,7 @@ def _pages() -> list[str]:
         "/admin/audit?what=nothing",
         "/admin/articles",
         "/admin/articles?q=nothing",
+        "/admin/articles/new",
         "/admin/articles/1/withdrawal",
         "/admin/feeds",
         "/admin/feeds/1",

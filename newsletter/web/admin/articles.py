@@ -7,7 +7,7 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import db, errors, jobs
-from newsletter.articles import catalogue, correcting, feeds, pages, placing, publishing
+from newsletter.articles import catalogue, correcting, feeds, pages, placing, publishing, writing
 from newsletter.articles.catalogue import Search
 from newsletter.articles.correcting import Words
 from newsletter.articles.models import Article
@@ -15,7 +15,8 @@ from newsletter.articles.placing import Place
 from newsletter.issues import agenda, amending, corrections, notes
 from newsletter.issues.corrections import Touched
 from newsletter.issues.editing import Hand
-from newsletter.publication import topics
+from newsletter.languages import speech
+from newsletter.publication import masthead, topics
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
 from newsletter.web.admin import access, answers
@@ -55,6 +56,43 @@ def bring_in() -> Response:
     headline = article.headline
     db.session.commit()
     return answers.see_other(url_for("desk_articles.show"), told=f"“{headline}” is in.")
+
+
+@blueprint.get("/new")
+@access.needs(Action.EDIT)
+def begin() -> Response:
+    """The empty form of an article written by hand."""
+    return _blank()
+
+
+@blueprint.post("/new")
+@access.needs(Action.EDIT)
+def publish() -> Response:
+    """Publish what was written by hand."""
+    typed, visitor = request.form, access.visitor()
+    words = Words(**{name: typed.get(name, "").replace("\r\n", "\n") for name in _WORDS})
+    try:
+        place = _place()
+        language = typed.get("language", "")
+        if language not in speech.codes():
+            raise errors.BadInput("Please choose one of these languages.", field="language")
+        article = writing.write(words, place, author=typed.get("author", "")[:200], language=language)
+    except errors.BadInput as error:
+        db.session.rollback()
+        return _blank({error.field or "headline": error.message}, status=422)
+    if place.picture_url:
+        jobs.defer("fetch_pictures")
+    audit.record(
+        visitor.address,
+        "article written",
+        f"article {article.id}",
+        after={"headline": article.headline, "url": article.url, "topics": list(place.topics)},
+        editor_id=visitor.editor_id,
+    )
+    address = url_for(".show_one", article_id=article.id)
+    db.session.commit()
+    offered = "It is offered to its topics’ newsletters." if place.topics else "Give it a topic to have it offered."
+    return answers.see_other(address, told=f"The article is published. {offered}")
 
 
 @blueprint.get("/<int:article_id>")
@@ -293,6 +331,19 @@ def _words_of(article: Article) -> dict[str, str]:
         "body": article.body_markdown,
         "reason": "",
     }
+
+
+def _blank(problems: dict[str, str] | None = None, *, status: int = 200) -> Response:
+    with db.reading():
+        shown = render_template(
+            "admin/article_new.html",
+            typed=request.form,
+            topics=topics.all(),
+            languages=[(code, speech.own_name(code)) for code in speech.codes()],
+            own_language=masthead.current().language,
+            problems=problems or {},
+        )
+    return make_response(shown, status)
 
 
 def _page(problem: str = "", *, status: int = 200) -> Response:
