@@ -11,10 +11,11 @@ from flask.cli import AppGroup
 from newsletter import errors
 from newsletter.articles import pictures
 from newsletter.audience import asking
-from newsletter.cli.answers import ACTOR, Answer, add
+from newsletter.cli.answers import ACTOR, Answer, add, counted
 from newsletter.mail import addresses
-from newsletter.publication import legal, masthead, newsletters, topics
-from newsletter.publication.models import Approval, LegalKind, LegalWay, NewsletterKind
+from newsletter.publication import differences, legal, masthead, newsletters, topics
+from newsletter.publication.differences import Mark
+from newsletter.publication.models import Approval, LegalDocument, LegalKind, LegalWay, NewsletterKind
 from newsletter.staff import audit
 
 _NEWSLETTER = (
@@ -50,6 +51,18 @@ _LEGAL = (
     click.option("--ask-by", default="", help="With --way asked: until when, like 2026-12-31T23:59+01:00."),
     click.option("--readers", type=int, help="With --way asked: how many readers that asks, typed to be sure."),
 )
+_DIFF = (
+    click.argument("kind", type=click.Choice([each.value for each in LegalKind])),
+    click.option("--language", default="en", show_default=True),
+    click.option("--version", type=click.IntRange(1, 2**31 - 1), help="This version; the one in force unless named."),
+    click.option(
+        "--file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A Markdown file that is not published yet: what it would change.",
+    ),
+    click.option("--title", help="With --file: its title, if that changes too."),
+)
+_BRACKETS = {Mark.GONE: "[-{}-]", Mark.NEW: "{{+{}+}}"}
 _MASTHEAD = (
     click.option("--name", help="The magazine's name."),
     click.option("--tagline", help="A line beneath it."),
@@ -82,6 +95,7 @@ def register(group: AppGroup) -> None:
     add(newsletter, "pause", pause_newsletter, click.argument("slug"))
     add(newsletter, "resume", resume_newsletter, click.argument("slug"))
     add(legal_text, "publish", publish_legal, *_LEGAL)
+    add(legal_text, "diff", compare_legal, *_DIFF, reads=True)
     add(group, "masthead", set_masthead, *_MASTHEAD)
 
 
@@ -219,6 +233,46 @@ def publish_legal(
         legal.word_consent(legal.DEFAULT_SENTENCE, language)
     data = {"kind": kind, "version": document.version, "sha256": document.sha256, "published_at": document.published_at}
     return Answer(data, [f"{document.title}, version {document.version}, is published."])
+
+
+def compare_legal(*, kind: str, language: str, version: int | None, file: Path | None, title: str | None) -> Answer:
+    """Show what a version of a legal text changed of the one before, or what a file would change."""
+    document = _compared(LegalKind(kind), language=language, version=version, file=file, title=title)
+    changes = legal.changes(document)
+    data = {
+        "kind": kind,
+        "language": language,
+        "version": document.version,
+        "changes": [dataclasses.asdict(line) for line in changes],
+    }
+    return Answer(data, [_marked(line) for line in changes] or ["Nothing changes."])
+
+
+def _compared(
+    kind: LegalKind, *, language: str, version: int | None, file: Path | None, title: str | None
+) -> LegalDocument:
+    present = legal.current(kind, language)
+    if file:
+        title = title or (present.title if present else kind.value.capitalize())
+        return legal.drafted(kind, title=title, markdown=file.read_text(encoding="utf-8"), language=language)
+    if version:
+        return legal.version(kind, version, language)
+    if present is None:
+        raise errors.NotFound("This text has not been published yet.")
+    return present
+
+
+def _marked(line: differences.Line) -> str:
+    """A line as it is read on a terminal without colours: [-gone-]{+new+}."""
+    said = "".join(_BRACKETS.get(piece.mark, "{}").format(piece.text) for piece in line.pieces)
+    match line.mark:
+        case Mark.SKIPPED:
+            return f"  ({counted(line.count, 'line')} unchanged)"
+        case Mark.GONE:
+            return f"- {line.pieces[0].text}"
+        case Mark.NEW:
+            return f"+ {line.pieces[0].text}"
+    return f"{'~' if line.mark is Mark.REWORDED else ' '} {said}"
 
 
 def set_masthead(

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from sqlalchemy import func, select
 
 from newsletter import clock, db, errors, settings
+from newsletter.publication import differences
 from newsletter.publication.models import ConsentWording, LegalDocument, LegalKind, LegalWay
 
 DEFAULT_SENTENCE = "I agree to the {terms} and have read the {privacy}."
@@ -31,34 +32,47 @@ def publish(
     `way` says how readers of an earlier version learn of it: a slip is corrected, they are told in the next issue, or
     asked again by an instant (see audience.asking). Raises BadInput.
     """
+    latest = current(kind, language)
+    document = drafted(kind, title=title, markdown=markdown, language=language, way=way, ask_by_at=ask_by_at)
+    if latest and latest.sha256 == document.sha256:
+        return latest
+    document.is_placeholder = is_placeholder
+    db.session.add(document)
+    db.session.flush()
+    return document
+
+
+def drafted(
+    kind: LegalKind,
+    *,
+    title: str,
+    markdown: str,
+    language: str = "en",
+    way: LegalWay = LegalWay.TOLD,
+    ask_by_at: datetime | None = None,
+) -> LegalDocument:
+    """The version that publishing this would make, in no session: to be looked at. Raises BadInput."""
     if (way is LegalWay.ASKED) != (ask_by_at is not None):
         raise errors.BadInput("To ask readers again needs a date by which they are to agree.", field="ask_by")
     if way is LegalWay.ASKED and kind is LegalKind.PRIVACY:
         raise errors.BadInput("A privacy policy is told, never agreed to again.", field="way")
     if ask_by_at is not None and ask_by_at <= clock.now():
         raise errors.BadInput("The date by which readers are to agree must lie ahead.", field="ask_by")
-    if not title.strip() or not markdown.strip():
-        raise errors.BadInput("A legal text needs a title and a text.", field="markdown")
     title = title.strip()
-    digest = _digest(title, markdown)
+    if not title or not markdown.strip():
+        raise errors.BadInput("A legal text needs a title and a text.", field="markdown" if title else "title")
     latest = current(kind, language)
-    if latest and latest.sha256 == digest:
-        return latest
-    document = LegalDocument(
+    return LegalDocument(
         kind=kind,
         language=language,
         version=(latest.version if latest else 0) + 1,
         title=title,
         markdown=markdown,
-        sha256=digest,
-        is_placeholder=is_placeholder,
+        sha256=_digest(title, markdown),
         way=way,
         ask_by_at=ask_by_at,
         published_at=clock.now(),
     )
-    db.session.add(document)
-    db.session.flush()
-    return document
 
 
 def current(kind: LegalKind, language: str = "en") -> LegalDocument | None:
@@ -74,6 +88,31 @@ def version(kind: LegalKind, number: int, language: str = "en") -> LegalDocument
     if document is None:
         raise errors.NotFound("This version was never published.")
     return document
+
+
+def before(document: LegalDocument) -> LegalDocument | None:
+    """The version this one replaces or replaced; None before the first."""
+    return db.session.scalars(
+        select(LegalDocument).filter_by(kind=document.kind, language=document.language, version=document.version - 1)
+    ).first()
+
+
+def after(document: LegalDocument) -> LegalDocument | None:
+    """The version that replaced this one; None while it is in force."""
+    return db.session.scalars(
+        select(LegalDocument).filter_by(kind=document.kind, language=document.language, version=document.version + 1)
+    ).first()
+
+
+def changes(document: LegalDocument) -> list[differences.Line]:
+    """What this version changes of the one before it, title and text; all is new in a first version."""
+    earlier = before(document)
+    if earlier is None:
+        return [
+            differences.Line(differences.Mark.NEW, (differences.Piece(differences.Mark.NEW, line),))
+            for line in _read(document).split("\n")
+        ]
+    return differences.folded(differences.between(_read(earlier), _read(document)))
 
 
 def news(language: str, since: datetime) -> list[LegalDocument]:
@@ -164,3 +203,7 @@ def changed(*, at_most: int = 20) -> list[str]:
 
 def _digest(title: str, markdown: str) -> str:
     return hashlib.sha256(f"{title}\n{markdown}".encode()).hexdigest()
+
+
+def _read(document: LegalDocument) -> str:
+    return source(document).decode()

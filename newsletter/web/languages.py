@@ -1,5 +1,7 @@
 """Which language a page of ours speaks: asked for in the address, the reader's own, or the browser's."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -38,6 +40,19 @@ def speak(language: str) -> None:
     """Make this answer speak a reader's language, unless another was asked for in the address."""
     wanted, known = request.args.get(_FIELD, ""), languages.offered()
     g.language = next((each for each in (wanted, language) if each in known), known[0])
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Speak a language in a part of an answer, offered already or not."""
+    before = g.pop("language", None)
+    g.language = language
+    try:
+        yield
+    finally:
+        g.pop("language", None)
+        if before is not None:
+            g.language = before
 
 
 def speak_to(subscriber_id: int) -> None:

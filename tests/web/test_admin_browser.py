@@ -81,6 +81,7 @@ def _pages() -> list[str]:
         "/admin/mail",
         "/admin/topics",
         "/admin/texts",
+        "/admin/texts/terms/en/1",
         "/admin/editors",
         "/admin/login",
         "/admin/setup/wrong",

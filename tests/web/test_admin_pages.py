@@ -8,7 +8,6 @@ from sqlalchemy import select
 from newsletter import db
 from newsletter.articles import feeds, pages, polling, publishing
 from newsletter.articles.models import Article, Feed
-from newsletter.audience import asking
 from newsletter.errors import FetchRefused
 from newsletter.feedback import growth
 from newsletter.feedback.models import GrowthDay
@@ -375,14 +374,3 @@ def test_issues_are_listed_by_newsletter_and_state(client, csrf):
         } == expected, query
     assert client.get("/admin/issues?state=wrong").status_code == 400
     assert client.get("/admin/issues?newsletter=wrong").status_code == 404
-
-
-def test_whom_new_terms_would_ask_is_counted_beside_the_page_or_by_a_link(client, csrf):
-    desk.magazine()
-    count = asking.count("en")
-    assert count > 1
-    page = client.get("/admin/texts").text
-    assert 'data-load="/admin/texts/readers"' in page
-    assert 'href="/admin/texts?count=1#asked">count them</a>' in page
-    assert client.get("/admin/texts/readers").text == str(count)
-    assert f"Readers this asks: {count}." in client.get("/admin/texts?count=1").text

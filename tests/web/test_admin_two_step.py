@@ -231,7 +231,7 @@ def test_publishing_a_text_asks_only_when_readers_have_to_agree_again(client, ti
     _person()
     _log_in(client)
     time.shift(settings.current().reauthenticate)
-    text = {"kind": "terms", "title": "Terms", "markdown": "Be kind."}
+    text = {"kind": "terms", "title": "Terms", "markdown": "Be kind.", "version": "1"}
     assert _post(client, "/admin/texts", way="asked", **text).status_code == 403
     assert _post(client, "/admin/texts", way="told", **text).status_code == 303
 
