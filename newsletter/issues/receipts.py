@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from newsletter import db
 from newsletter.audience import directory
@@ -13,18 +14,22 @@ from newsletter.issues.models import Edition, Issue
 from newsletter.outbox import listing, suppression
 from newsletter.outbox.models import Message, Run
 
+# When a run was let go, and which one it is.
+Place = tuple[datetime, int]
+
 PAGE = 30
 _LOOKED_AT = 2_000  # issues looked through for one page of a reader's mails
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """A reader's message of an issue, the state people are told, and the subject it went with."""
+    """A reader's message of an issue, the state people are told, the subject, and when the issue was let go."""
 
     issue: Issue
     message: Message
     state: str
     subject: str
+    released_at: datetime
 
 
 @dataclass(frozen=True)
@@ -49,17 +54,22 @@ def ask(issue: Issue, address: str) -> Answer:
     return Answer(reader, _receipts(found)[0])
 
 
-def of_reader(subscriber_id: int, *, before: int | None = None) -> tuple[list[Receipt], int | None]:
-    """The issues a reader was sent, or is being sent, newest first, of runs below the id `before`; and where the next
-    page begins."""
-    query = select(Run.id).where(Run.kind == runs.KIND, Run.released_at.is_not(None)).order_by(Run.id.desc())
+def of_reader(subscriber_id: int, *, before: Place | None = None) -> tuple[list[Receipt], Place | None]:
+    """The issues a reader was sent, or is being sent, newest first, of runs let go before a place; and down to which
+    place runs were looked through, when there are older ones."""
+    query = select(Run.id, Run.released_at).where(Run.kind == runs.KIND, Run.released_at.is_not(None))
     if before is not None:
-        query = query.where(Run.id < before)
-    run_ids = list(db.session.scalars(query.limit(_LOOKED_AT)))
-    found = listing.of_recipient(run_ids, subscriber_id)[: PAGE + 1]
+        at, run_id = before
+        query = query.where(or_(Run.released_at < at, and_(Run.released_at == at, Run.id < run_id)))
+    looked_at = db.session.execute(query.order_by(Run.released_at.desc(), Run.id.desc()).limit(_LOOKED_AT)).all()
+    released: dict[int, datetime] = {row.id: row.released_at for row in looked_at}
+    found = listing.of_recipient(list(released), subscriber_id)
+    found.sort(key=lambda message: (released[message.run_id], message.run_id), reverse=True)
     if len(found) > PAGE:
-        return _receipts(found[:PAGE]), found[PAGE - 1].run_id
-    return _receipts(found), run_ids[-1] if len(run_ids) == _LOOKED_AT else None
+        last_id = found[PAGE - 1].run_id
+        return _receipts(found[:PAGE]), (released[last_id], last_id)
+    is_all = len(looked_at) < _LOOKED_AT
+    return _receipts(found), None if is_all else (looked_at[-1].released_at, looked_at[-1].id)
 
 
 def _receipts(messages: Sequence[Message]) -> list[Receipt]:
@@ -70,12 +80,14 @@ def _receipts(messages: Sequence[Message]) -> list[Receipt]:
     subjects: dict[int | None, str] = {row.id: row.subject for row in db.session.execute(editions)}
     return [
         Receipt(
-            issue_of[run_of[message.run_id].ref],
+            issue_of[run.ref],
             message,
-            listing.shown_state(message, run_of[message.run_id]),
+            listing.shown_state(message, run),
             subjects.get(message.ref, ""),
+            # A message is made after its run was let go.
+            run.released_at or message.created_at,
         )
-        for message in messages
+        for message, run in ((message, run_of[message.run_id]) for message in messages)
     ]
 
 

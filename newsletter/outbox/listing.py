@@ -52,6 +52,14 @@ def of_recipient(run_ids: Sequence[int], recipient_id: int) -> list[Message]:
     return list(db.session.scalars(theirs.order_by(Message.run_id.desc())))
 
 
+def states_of(run_id: int, recipient_ids: Sequence[int]) -> dict[int, str]:
+    """The state of each of these recipients' messages of a run; who has none is left out."""
+    rows = select(Message.recipient_id, Message.state).where(
+        Message.run_id == run_id, Message.recipient_id.in_(recipient_ids)
+    )
+    return {recipient_id: state.value for recipient_id, state in db.session.execute(rows)}
+
+
 def ids_in(run_id: int, states: Sequence[MessageState]) -> CTE:
     """The ids of a run's messages in some states other than sent, from the partial index of each.
 

@@ -92,6 +92,13 @@ def get(suppression_id: int) -> Suppression:
     return found
 
 
+def of(address: str) -> list[Suppression]:
+    """Every suppression of an address, lifted ones too, newest first."""
+    digests = signing.digests("suppression", key_of(address))
+    query = select(Suppression).where(Suppression.digest.in_(digests)).order_by(Suppression.id.desc())
+    return list(db.session.scalars(query.limit(PAGE)))
+
+
 def history(suppression: Suppression) -> list[Suppression]:
     """The other suppressions of the same address, newest first."""
     known = [suppression.digest]

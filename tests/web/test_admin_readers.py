@@ -7,19 +7,24 @@ import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import time_machine
 
 from newsletter import clock, db, settings
-from newsletter.audience import consent, directory, wishes
+from newsletter.audience import consent, directory, signup, unsubscribe, wishes
 from newsletter.audience.directory import Search
 from newsletter.audience.models import ConsentKind, Subscriber, Subscription, SubscriptionState
+from newsletter.audience.reader_links import ReaderLink
+from newsletter.issues import receipts
 from newsletter.outbox import suppression
 from newsletter.outbox.models import SuppressionReason
+from newsletter.privacy import story
 from newsletter.publication import newsletters, topics
 from newsletter.staff import audit, sessions
 from newsletter.staff.models import Role
 from tests.conftest import both_engines
 from tests.web import desk
 
+ORIGIN = consent.Origin("form", "/subscribe", "192.0.2.4", "Mozilla/5.0")
 FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STATES = ("confirmed", "pending", "ended", "paused", "suppressed")
 NEWSLETTERS = (("daily",), ("weekly",), ("daily", "weekly"))
@@ -195,3 +200,49 @@ def test_nothing_is_taken_by_a_search_that_is_none(people, client):
     csrf = desk.log_in(client, Role.PUBLISHER)
     answer = client.post("/admin/readers/export", data={"csrf": csrf, "topic": "gone"})
     assert (answer.status_code, list(audit.of("readers"))) == (404, [])
+
+
+@both_engines
+def test_one_readers_whole_story_is_told_newest_first_each_thing_once(client, room, monkeypatch):
+    monkeypatch.setattr(story, "PAGE", 2)
+    monkeypatch.setattr(receipts, "PAGE", 1)
+    with time_machine.travel(FIRST, tick=False) as time:
+        desk.magazine()
+        key = "reader0@readers.example"
+        for action in (
+            lambda: signup.request_subscription(signup.Ask(key, ORIGIN, ["daily"], ["music"], terms=True)),
+            lambda: desk.issue("daily", "sent"),
+            lambda: suppression.suppress(key, SuppressionReason.HARD_BOUNCE, "550 5.1.1 No such user"),
+            lambda: suppression.lift(key, "asked by telephone"),
+            lambda: (desk.article("A new one", "Music", number=40), desk.issue("breaking", "sent")),
+            lambda: unsubscribe.leave(ReaderLink(1, 1), ORIGIN, everything=True),
+        ):
+            time.shift(timedelta(hours=1))
+            action()
+            db.session.commit()
+        desk.log_in(client, Role.EDITOR)
+        pages = list(_pages(client, "/admin/readers/1"))
+    whole = "".join(page.split('id="story"')[1] for page in pages)
+    told = re.findall(r'<p class="line-head">(.*?)</p>', whole, re.DOTALL)
+    expected = [*("Ended", "Breaking", "allowed again", "No such mailbox", "The Daily", "confirmation was mailed")]
+    expected += ["Asked for", "Confirmed, and subscribed to", "Asked for"]
+    assert [word in line for word, line in zip(expected, told, strict=True)] == [True] * 9, told
+    assert "The Daily: Music" in whole
+    assert "550 5.1.1 No such user; lifted: asked by telephone" in whole
+    assert "I agree to the Terms of Use and have read the Privacy Policy." in whole
+    desk.log_in(client, Role.EDITOR)
+    for place in ("gone", "2026-01-01T00:00:00,gone,1", "2026-01-01,mail,x"):
+        assert client.get(f"/admin/readers/1?before={place}").status_code == 400
+    for place in ("0001-01-01T00:00:00%2b14:00,mail,1", "9999-12-31T00:00:00,link,99999999999999"):
+        assert client.get(f"/admin/readers/1?before={place}").status_code == 200
+
+
+def _pages(client, place):
+    for _ in range(20):
+        page = client.get(place).text
+        yield page
+        link = re.search(r'href="(/admin/readers/1\?before=[^"]*)#story">Older', page)
+        if link is None:
+            return
+        place = html.unescape(link[1])
+    raise AssertionError("The story has no end.")

@@ -364,7 +364,7 @@ def test_doubts_are_settled_one_by_one_or_all_with_their_number_typed(client, se
     assert list(found.values()) == ["sent", "queued", "bounced", "expired"]
     desk.log_in(client, Role.EDITOR)
     page = client.get("/admin/readers/1").text
-    assert "The Weekly" in page.split('id="mails-title"')[1]
+    assert "The Weekly" in page.split('id="story-title"')[1]
     assert "settled by an editor: She wrote to us" in page
 
 

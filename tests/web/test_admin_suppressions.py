@@ -1,6 +1,7 @@
 """The suppression list on the desk and the command line: found, added to, lifted with a reason."""
 
 import json
+import re
 
 import pytest
 
@@ -123,7 +124,7 @@ def test_an_erased_block_is_a_digest_and_nobodys_to_lift(client, csrf):
 def test_a_readers_own_page_lifts_by_the_same_rules(client, csrf):
     desk.magazine()
     _stop("reader3@readers.example")
-    reader_id = client.get("/admin/readers?q=reader3").text.split('href="/admin/readers/')[1].split('"')[0]
+    (reader_id,) = re.findall(r'href="/admin/readers/(\d+)"', client.get("/admin/readers?q=reader3").text)
     answer, page = _post(client, csrf, f"/admin/readers/{reader_id}/suppression", reason="")
     assert (answer.status_code, "Please say why" in page) == (422, True)
     _, page = _post(client, csrf, f"/admin/readers/{reader_id}/suppression", reason="Asked by telephone")

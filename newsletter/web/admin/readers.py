@@ -11,9 +11,8 @@ from newsletter import db, errors
 from newsletter.audience import consent, directory, proofs, roll
 from newsletter.audience.directory import Search
 from newsletter.feedback import growth
-from newsletter.issues import receipts
 from newsletter.outbox import suppression
-from newsletter.privacy import blocks
+from newsletter.privacy import blocks, story
 from newsletter.publication import newsletters, topics
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
@@ -100,7 +99,7 @@ def _asked(search: Search) -> dict[str, str]:
 @blueprint.get("/<int:reader_id>")
 @access.needs(Action.READERS)
 def show_one(reader_id: int) -> str:
-    """One reader's subscriptions and consent records."""
+    """One reader's subscriptions, and their whole story."""
     reader = directory.get(reader_id)
     return _reader_page(reader)
 
@@ -131,13 +130,13 @@ def lift(reader_id: int) -> AnyResponse:
 
 
 def _reader_page(reader: directory.Listed, *, problem: str = "") -> str:
-    mails, further = receipts.of_reader(reader.subscriber.id, before=request.args.get("before", type=int))
+    proof = consent.proof(reader.subscriber.address)
     return render_template(
         "admin/reader.html",
         reader=reader,
-        mails=mails,
-        further_mails=further,
-        proof=consent.proof(reader.subscriber.address),
+        proof=proof,
+        story=story.page(reader.subscriber, proof["records"], before=request.args.get("before", "")[:100]),
+        titles=story.titles,
         stopped=suppression.find(reader.subscriber.address),
         problem=problem,
     )
