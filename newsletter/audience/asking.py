@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, insert, select
+from sqlalchemy import ColumnElement, exists, func, insert, select
 
 from newsletter import clock, db, errors, settings, signing
 from newsletter.audience import consent, subscriptions, wishes
@@ -21,7 +21,7 @@ from newsletter.audience.models import (
 from newsletter.outbox import queue
 from newsletter.outbox.models import Policy, Run, RunState
 from newsletter.publication import legal
-from newsletter.publication.models import LegalDocument, LegalKind, LegalWay
+from newsletter.publication.models import LegalDocument, LegalKind, LegalWay, Newsletter
 
 MAIL = "agreement"
 _PURPOSE = "terms"
@@ -39,7 +39,11 @@ class Asked:
 
 def count(language: str) -> int:
     """How many readers would be asked: those with a confirmed subscription whose language it is."""
-    return db.session.scalar(select(func.count()).select_from(_readers(language).subquery())) or 0
+    # Newsletter by newsletter the index has them in their order: half the time with a million.
+    walked = Subscription.newsletter_id.in_(select(Newsletter.id))
+    confirmed = select(Subscription.subscriber_id).where(Subscription.state == SubscriptionState.CONFIRMED, walked)
+    readers = select(func.count()).where(Subscriber.language == language, Subscriber.id.in_(confirmed))
+    return db.session.scalar(readers) or 0
 
 
 def publish(*, title: str, markdown: str, language: str, ask_by_at: datetime, readers: int | None) -> LegalDocument:
@@ -127,11 +131,6 @@ def _ask(token: str) -> tuple[TermsAsk, Subscriber]:
     raise errors.BadToken
 
 
-def _readers(language: str) -> Select[int]:
-    confirmed = select(Subscription.subscriber_id).where(Subscription.state == SubscriptionState.CONFIRMED)
-    return select(Subscriber.id).where(Subscriber.language == language, Subscriber.id.in_(confirmed))
-
-
 def _unasked(document: LegalDocument, *, after: int) -> Sequence[tuple[int, str]]:
     """The next readers who have not agreed to this version already."""
     agreed = exists().where(
@@ -140,5 +139,17 @@ def _unasked(document: LegalDocument, *, after: int) -> Sequence[tuple[int, str]
         ConsentRecord.language == document.language,
         ConsentRecord.terms_version >= document.version,
     )
-    page = _readers(document.language).where(Subscriber.id > after, ~agreed).order_by(Subscriber.id).limit(_PAGE)
-    return db.session.execute(page.add_columns(Subscriber.address)).all()
+    # One by one, since SQLite would make a list of them all anew for every page; and from there on, since PostgreSQL
+    # would walk to it from the first.
+    confirmed = exists().where(
+        Subscription.subscriber_id == Subscriber.id,
+        Subscription.subscriber_id > after,
+        Subscription.state == SubscriptionState.CONFIRMED,
+    )
+    page = (
+        select(Subscriber.id, Subscriber.address)
+        .where(Subscriber.language == document.language, confirmed, Subscriber.id > after, ~agreed)
+        .order_by(Subscriber.id)
+        .limit(_PAGE)
+    )
+    return db.session.execute(page).all()
