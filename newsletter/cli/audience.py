@@ -5,8 +5,11 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 
-from newsletter.audience import consent, importing, proofs
-from newsletter.cli.answers import Answer, add
+from newsletter import errors
+from newsletter.audience import consent, directory, importing, proofs
+from newsletter.cli.answers import ACTOR, Answer, add
+from newsletter.outbox import suppression
+from newsletter.privacy import endings
 
 
 def register(group: AppGroup) -> None:
@@ -27,6 +30,9 @@ def register(group: AppGroup) -> None:
         "--document", type=click.Path(dir_okay=False, path_type=Path), help="Write the page to print into this file."
     )
     add(subscriber, "proof", proof, click.argument("address"), as_document, reads=True)
+    only = click.option("--newsletter", default="", help="Only what they take of this one; else everything.")
+    reason = click.option("--reason", required=True, help="Why it ends; kept with the proof.")
+    add(subscriber, "end", end, click.argument("address"), only, reason)
 
 
 def import_subscribers(*, file: Path, newsletters: tuple[str, ...], topics: tuple[str, ...], is_dry: bool) -> Answer:
@@ -63,3 +69,12 @@ def proof(*, address: str, document: Path | None) -> Answer:
     whole = found["chain"]["is_whole"]
     lines.append(f"  The chain is {'whole' if whole else 'BROKEN: ' + '; '.join(found['chain']['problems'])}.")
     return Answer(found, lines)
+
+
+def end(*, address: str, newsletter: str, reason: str) -> Answer:
+    """End what one reader takes because they asked; no link in a mail takes it back."""
+    reader = directory.find(suppression.key_of(address))
+    if reader is None:
+        raise errors.NotFound("There is no reader of this address.")
+    ended = endings.end(reader.id, reason, newsletter=newsletter, actor=ACTOR)
+    return Answer({"reader": reader.id, "ended": ended}, [f"Ended: {', '.join(ended)}."])

@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import json
 import re
 from datetime import UTC, date, datetime, timedelta
 
@@ -246,3 +247,30 @@ def _pages(client, place):
             return
         place = html.unescape(link[1])
     raise AssertionError("The story has no end.")
+
+
+@both_engines
+def test_what_a_reader_takes_is_ended_with_a_reason_on_the_desk_and_by_command(client, app, room):
+    desk.magazine()
+    csrf, path = desk.log_in(client, Role.EDITOR), "/admin/readers/1/ending"
+    answer = client.post(path, data={"csrf": csrf, "newsletter": "weekly", "reason": " "})
+    assert (answer.status_code, "Please say why this ends." in answer.text) == (422, True)
+    assert '<option value="weekly" selected>' in answer.text
+    answer = client.post(path, data={"csrf": csrf, "newsletter": "weekly", "reason": "Asked by telephone"})
+    page = client.get(answer.location).text
+    assert "This has ended." in page
+    assert 'Ended <span class="soft">at the desk</span>' in page
+    assert "Asked by telephone" in page
+    assert client.post(path, data={"csrf": csrf, "newsletter": "weekly", "reason": "Again"}).status_code == 409
+    (line,) = audit.of("reader 1")
+    assert (line.actor, line.after["reason"]) == ("editor@magazine.example", "Asked by telephone")
+    assert {name.split(":")[0] for name in line.before["subscriptions"]} == {"weekly"}
+    db.session.rollback()
+    words = ["newsletter", "subscriber", "end", "Reader0@readers.example", "--reason", "By letter", "--json"]
+    ran = app.test_cli_runner().invoke(args=words)
+    assert {name.split(":")[0] for name in json.loads(ran.output)["ended"]} == {"daily", "breaking"}
+    assert consent.proof("reader0@readers.example")["state"] == "ended"
+    assert consent.proof("reader0@readers.example")["chain"]["is_whole"]
+    db.session.rollback()
+    assert app.test_cli_runner().invoke(args=words).exit_code == 1
+    assert "End subscriptions" not in client.get("/admin/readers/1").text

@@ -12,7 +12,7 @@ from newsletter.audience import consent, directory, proofs, roll
 from newsletter.audience.directory import Search
 from newsletter.feedback import growth
 from newsletter.outbox import suppression
-from newsletter.privacy import blocks, story
+from newsletter.privacy import blocks, endings, story
 from newsletter.publication import newsletters, topics
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
@@ -129,7 +129,30 @@ def lift(reader_id: int) -> AnyResponse:
     return answers.see_other(url_for("desk_readers.show_one", reader_id=reader_id), told="Mail may go there again.")
 
 
-def _reader_page(reader: directory.Listed, *, problem: str = "") -> str:
+@blueprint.post("/<int:reader_id>/ending")
+@access.needs(Action.READERS)
+@access.after_proof()
+def end(reader_id: int) -> AnyResponse:
+    """End what they take of a newsletter, or everything, at their wish."""
+    visitor, newsletter = access.visitor(), request.form.get("newsletter", "")
+    directory.get(reader_id)
+    try:
+        endings.end(
+            reader_id,
+            request.form.get("reason", ""),
+            newsletter=newsletter,
+            actor=visitor.address,
+            editor_id=visitor.editor_id,
+        )
+    except (errors.BadInput, errors.Conflict) as error:
+        db.session.rollback()
+        status = 422 if isinstance(error, errors.BadInput) else 409
+        return make_response(_reader_page(directory.get(reader_id), not_ended=error.message), status)
+    db.session.commit()
+    return answers.see_other(url_for("desk_readers.show_one", reader_id=reader_id), told="This has ended.")
+
+
+def _reader_page(reader: directory.Listed, *, problem: str = "", not_ended: str = "") -> str:
     proof = consent.proof(reader.subscriber.address)
     return render_template(
         "admin/reader.html",
@@ -139,6 +162,8 @@ def _reader_page(reader: directory.Listed, *, problem: str = "") -> str:
         titles=story.titles,
         stopped=suppression.find(reader.subscriber.address),
         problem=problem,
+        not_ended=not_ended,
+        typed=request.form,
     )
 
 
