@@ -1,4 +1,4 @@
-"""How a digest looks in a masthead that is not saved yet: the newest issue in it, or stories of ours."""
+"""How a digest looks in a masthead, or with a story, that is not saved yet."""
 
 import dataclasses
 
@@ -31,6 +31,13 @@ def render(look: Look) -> Rendered:
     issue = db.session.scalars(newest).first()
     mail = _of_issue(issue, look) if issue else digest.render(_made_up(look))
     return mail.for_reader(token=TOKEN, address=ADDRESS)
+
+
+def of_story(look: Look, told: digest.Story, small: digest.Image | None) -> Rendered:
+    """A short digest with this story as its lead, and once more as it stands in a section, with its small picture."""
+    again = digest.Section(told.topic or look.name, (dataclasses.replace(told, picture=small),))
+    view = dataclasses.replace(_made_up(look), subject=told.headline, lead=told, sections=(again,), read_next=())
+    return digest.render(view).for_reader(token=TOKEN, address=ADDRESS)
 
 
 def _of_issue(issue: Issue, look: Look) -> Rendered:

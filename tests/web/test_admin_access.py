@@ -102,6 +102,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("GET", "/admin/articles/new"): Role.WRITER,
     ("POST", "/admin/articles/new"): Role.WRITER,
     ("GET", "/admin/articles/<int:article_id>"): Role.WRITER,
+    ("GET", "/admin/articles/<int:article_id>/preview"): Role.WRITER,
     ("POST", "/admin/articles/<int:article_id>/words"): Role.WRITER,
     ("POST", "/admin/articles/<int:article_id>/words/release"): Role.WRITER,
     ("POST", "/admin/articles/<int:article_id>/place"): Role.WRITER,

@@ -144,3 +144,23 @@ def test_an_article_is_written_by_hand_and_no_feed_overwrites_it(client, csrf, a
     words = ["write", "https://magazine.example/cli", "--headline", "From a file", "--topic", "music", "--body", "-"]
     made = app.test_cli_runner().invoke(args=["newsletter", "article", *words, "--json"], input="**Text**")
     assert json.loads(made.output)["topics"] == ["music"]
+
+
+def test_typed_words_are_shown_as_in_a_digest_before_they_are_saved(client, csrf):
+    shown = client.get("/admin/articles/1/preview?headline=Typed+<b>now</b>&dek=&scheme=dark").text
+    assert shown.count("Typed now") > 2
+    assert desk.HEADLINES[0][1] not in shown
+    typed = {
+        "csrf": csrf,
+        "do": "look",
+        "seen": "then",
+        "headline": "Typed <now>",
+        "body": "Kept",
+        "dek": "",
+        "url": "",
+    }
+    page = client.post("/admin/articles/1/words", data=typed).text
+    assert 'name="seen" value="then"' in page
+    assert 'value="Typed &lt;now&gt;"' in page
+    assert "/admin/articles/1/preview?headline=Typed+%3Cnow%3E" in page
+    assert catalogue.get(1).headline == desk.HEADLINES[0][1]

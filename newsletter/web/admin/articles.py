@@ -7,19 +7,21 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from newsletter import db, errors, jobs
-from newsletter.articles import catalogue, correcting, feeds, pages, placing, publishing, writing
+from newsletter.articles import catalogue, correcting, feeds, pages, pictures, placing, publishing, wording, writing
 from newsletter.articles.catalogue import Search
 from newsletter.articles.correcting import Words
 from newsletter.articles.models import Article
 from newsletter.articles.placing import Place
-from newsletter.issues import agenda, amending, corrections, notes
+from newsletter.issues import agenda, amending, corrections, notes, samples
 from newsletter.issues.corrections import Touched
 from newsletter.issues.editing import Hand
 from newsletter.languages import speech
+from newsletter.mail import digest, looks, schemes
 from newsletter.publication import masthead, topics
 from newsletter.staff import audit
 from newsletter.staff.roles import Action
-from newsletter.web.admin import access, answers
+from newsletter.web import security
+from newsletter.web.admin import access, answers, frames
 
 blueprint = Blueprint("desk_articles", __name__, url_prefix="/admin/articles")
 
@@ -107,6 +109,8 @@ def show_one(article_id: int) -> Response:
 def write(article_id: int) -> Response:
     """Correct its words; what was approved with the old ones waits, what is being sent stops."""
     typed = {name: request.form.get(name, "").replace("\r\n", "\n") for name in (*_WORDS, "reason")}
+    if request.form.get("do") == "look":
+        return _one(article_id, typed=typed | {"seen": request.form.get("seen", "")})
     visitor = access.visitor()
     try:
         article = correcting.get(article_id, seen=_seen())
@@ -123,6 +127,26 @@ def write(article_id: int) -> Response:
     told = f"The article is corrected. {_what_waits(found)}".strip()
     db.session.commit()
     return answers.see_other(url_for(".show_one", article_id=article_id, _anchor="issues"), told=told)
+
+
+@blueprint.get("/<int:article_id>/preview")
+@access.needs(Action.LOOK)
+def preview(article_id: int) -> Response:
+    """The article as a digest shows it in the words typed so far, as lead and further down; stored ones where none."""
+    article, given = catalogue.get(article_id), request.args
+    wide, small = (_image(article, label) for label in ("wide", "small"))
+    told = digest.Story(
+        article.topics[0].name if article.topics else "",
+        wording.plain(given.get("headline", "")) or article.headline,
+        wording.plain(given.get("dek", article.dek)),
+        given.get("url", article.url),
+        article.hypes,
+        article.comments,
+        wide,
+    )
+    scheme = given.get("scheme", "")
+    mail = samples.of_story(looks.of(masthead.current()), told, small).html
+    return frames.of_mail(schemes.in_scheme(mail, scheme if scheme in schemes.SCHEMES else schemes.SCHEMES[0]))
 
 
 @blueprint.post("/<int:article_id>/place")
@@ -224,6 +248,12 @@ def reach(article_id: int, issue_id: int) -> str:
     return render_template("admin/_reach.html", reach=amending.reach(issue, article.id))
 
 
+def _image(article: Article, label: str) -> digest.Image | None:
+    found = pictures.address(article.picture, label)
+    alt = wording.plain(request.args.get("picture_alt", article.picture_alt))
+    return digest.Image(*found, alt) if found else None
+
+
 def _place() -> Place:
     given = request.form
     main, chosen = given.get("main", ""), given.getlist("topics")
@@ -299,6 +329,7 @@ def _one(
     status: int = 200,
 ) -> Response:
     db.session.rollback()
+    security.allow("frame-src", "'self'")
     problems = problems or {}
     with db.reading():
         article = catalogue.get(article_id)
