@@ -141,7 +141,7 @@ def test_words_not_yet_saved_outlive_another_button_and_end_when_saved(browser, 
     assert page.get_by_label("Subject", exact=True).input_value() == "Typed and not saved"
     page.get_by_role("button", name="Save the words").click()
     page.wait_for_load_state()
-    assert page.get_by_role("status").inner_text() == "The words are saved."
+    assert page.locator("main > .told").inner_text() == "The words are saved."
     page.reload()
     assert page.get_by_label("Subject", exact=True).input_value() == "Typed and not saved"
     assert not page.get_by_text("Not saved yet").is_visible()
@@ -159,5 +159,5 @@ def test_an_issue_is_approved_by_keyboard_alone(browser, address, client):
             break
     page.keyboard.press("Enter")
     page.wait_for_load_state()
-    assert page.get_by_role("status").inner_text().startswith("Approved. It goes Friday")
+    assert page.locator("main > .told").inner_text().startswith("Approved. It goes Friday")
     page.context.close()

@@ -36,10 +36,10 @@ def test_a_story_is_withdrawn_counted_and_gone_on_without(app, room, serve, brow
     page.get_by_text("uncertain").first.wait_for()
     found += barriers.found(page, barriers.FEW)
     page.get_by_role("button", name="Approve the correction and go on").click()
-    assert page.get_by_role("status").first.inner_text().startswith("The correction is approved.")
+    assert page.locator("main > .told").inner_text().startswith("The correction is approved.")
     page.goto(f"{address}/admin/issues/2")
     found += barriers.found(page, barriers.FEW)
     page.get_by_role("button", name="Go on without it").click()
-    assert "It needs a new approval." in page.get_by_role("status").inner_text()
+    assert "It needs a new approval." in page.locator("main > .told").inner_text()
     context.close()
     assert found == []

@@ -74,11 +74,11 @@ def test_an_issue_is_approved_undone_and_stopped_by_thumb_or_keyboard(page, addr
     assert button.bounding_box() == bar
     _is_in_order(page)
     button.tap()
-    expect(page.get_by_role("status")).to_contain_text("Approved. It goes")
+    expect(page.locator("main > .told")).to_contain_text("Approved. It goes")
     _fits(page)
 
     page.get_by_role("button", name="Undo the approval").tap()
-    expect(page.get_by_role("status")).to_contain_text("Undone. It is a draft")
+    expect(page.locator("main > .told")).to_contain_text("Undone. It is a draft")
     _tab_to(page, "Approve and send")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Send now").click()
@@ -88,7 +88,7 @@ def test_an_issue_is_approved_undone_and_stopped_by_thumb_or_keyboard(page, addr
     expect(timer).to_contain_text("It goes in 5")
     _is_in_order(page)
     page.get_by_role("button", name="Undo: do not send").tap()
-    expect(page.get_by_role("status")).to_contain_text("Undone. It goes")
+    expect(page.locator("main > .told")).to_contain_text("Undone. It goes")
 
 
 @pytest.mark.slow
