@@ -53,15 +53,20 @@ function giveBack(kept) {
   }
 }
 
-function swap(fresh, saved) {
+function swap(fresh, saved, spared) {
   for (const part of work.querySelectorAll("[data-part]")) {
     const next = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (!next || next.innerHTML === part.innerHTML) continue;
+    if (!next || next.innerHTML === part.innerHTML || part.contains(spared || null)) continue;
     const kept = keep(part, saved);
     part.replaceChildren(...document.importNode(next, true).childNodes);
     giveBack(kept);
   }
   sayChoice();
+  const meanwhile = work.querySelector("[data-meanwhile]");
+  meanwhile.dataset.live = fresh.querySelector("[data-meanwhile]").dataset.live;
+  meanwhile.replaceChildren();
+  delete meanwhile.dataset.shown;
+  work.dispatchEvent(new CustomEvent("swapped", { detail: fresh }));
 }
 
 // What the press will do with the later arrivals, in numbers.
@@ -101,12 +106,14 @@ document.addEventListener("submit", (event) => {
   const body = new FormData(form, event.submitter);
   const place = whereabouts(event.submitter || document.activeElement);
   document.querySelector("main > .told")?.remove();
+  if (!form.action.endsWith("/undo")) work.dispatchEvent(new Event("acting"));
   next(() => send(form, body, place));
 });
 
 // As if the button were pressed that is there when its turn comes, with the focus left where it is.
 function press(selector, from) {
   const place = whereabouts(from);
+  if (selector !== "[data-undo]") work.dispatchEvent(new Event("acting"));
   next(() => {
     const button = document.querySelector(selector);
     return button && !button.disabled && send(button.form, new FormData(button.form, button), place);

@@ -13,6 +13,8 @@ if (here.searchParams.has("told")) {
 async function fetchInto(place, address) {
   const answer = await fetch(address, { headers: { Accept: "text/html" }, redirect: "error" });
   if (!answer.ok) return false;
+  // The page has moved on while this was under way.
+  if (place.dataset.live && place.dataset.live !== address) return true;
   const text = await answer.text();
   if (place.dataset.shown !== text) {
     place.dataset.shown = text;
@@ -73,18 +75,21 @@ for (const place of document.querySelectorAll("[data-live]")) {
 for (const form of document.querySelectorAll("form[data-keep]")) {
   const key = form.dataset.keep;
   const fields = [...form.querySelectorAll("input[name]:not([type=hidden]), textarea:not([hidden])")];
-  const saved = Object.fromEntries(fields.map((field) => [field.name, field.defaultValue]));
+  // What the words stood on that were being changed: with others there by now, saving shows both.
+  const seen = form.querySelector("[name=mark]");
   const mark = form.querySelector("[data-unsaved]");
   const look = () => {
-    const differs = fields.some((field) => field.value !== saved[field.name]);
+    const differs = fields.some((field) => field.value !== field.defaultValue);
     if (mark) mark.hidden = !differs;
-    if (differs) sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(fields.map((field) => [field.name, field.value]))));
+    const named = [...fields, ...(seen ? [seen] : [])].map((field) => [field.name, field.value]);
+    if (differs) sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(named)));
     else sessionStorage.removeItem(key);
   };
   const kept = JSON.parse(sessionStorage.getItem(key) || "null");
   if (kept) for (const field of fields) if (field.name in kept) field.value = kept[field.name];
+  if (kept?.mark && seen && fields.some((field) => field.value !== field.defaultValue)) seen.value = kept.mark;
   look();
-  form.addEventListener("input", look);
+  for (const happened of ["input", "saved"]) form.addEventListener(happened, look);
 }
 
 for (const link of document.querySelectorAll("[data-forget]")) {

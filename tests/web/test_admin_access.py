@@ -65,6 +65,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/admin/issues/<int:issue_id>/preview/test"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/stories/<int:article_id>"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/words"): Role.WRITER,
+    ("GET", "/admin/issues/<int:issue_id>/meanwhile"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/arrivals"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/undo"): Role.WRITER,
     ("POST", "/admin/issues/<int:issue_id>/blocks"): Role.WRITER,

@@ -60,3 +60,35 @@ def test_a_story_is_moved_and_dropped_by_keys_and_undone_with_the_focus_where_it
     assert page.get_by_label("Subject", exact=True).input_value() == "Half a sub"
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.context.close()
+
+
+def test_words_save_themselves_and_two_windows_lose_nothing(browser, room, app, client, serve):
+    desk.magazine()
+    issue_id, address = desk.issue("weekly"), serve(app)
+    mine = _open(browser, address, client)
+    theirs = mine.context.new_page()
+    for page in (mine, theirs):
+        page.goto(f"{address}/admin/issues/{issue_id}")
+    mine.get_by_label("Subject", exact=True).press_sequentially("Typed by me ")
+    mine.locator("[data-autosaved]", has_text="Saved").wait_for()
+    assert mine.get_by_label("Subject", exact=True).input_value() == "Typed by me "
+    mine.get_by_label("Subject", exact=True).press_sequentially("twice")
+    mine.get_by_role("button", name="Undo: changed the words").wait_for()
+    theirs.get_by_text("You changed this issue at").wait_for()
+    theirs.get_by_label("Subject", exact=True).fill("Typed by them")
+    theirs.get_by_text("Not saved: somebody else has changed it meanwhile.").wait_for()
+    theirs.get_by_role("link", name="Look at it").click()
+    theirs.wait_for_load_state()
+    assert theirs.get_by_label("Subject", exact=True).input_value() == "Typed by them"
+    theirs.get_by_role("button", name="Save the words").click()
+    both = theirs.locator("main").inner_text()
+    assert "Typed by me twice" in both
+    assert theirs.get_by_label("Subject", exact=True).input_value() == "Typed by them"
+    theirs.get_by_role("button", name="Keep mine").click()
+    theirs.get_by_text("The words are saved.").wait_for()
+    mine.get_by_text("You changed this issue at").wait_for()
+    theirs.get_by_role("button", name="Undo: changed the words").click()
+    theirs.get_by_text("Undone: changed the words.").wait_for()
+    assert "by them" not in theirs.get_by_label("Subject", exact=True).input_value()
+    assert theirs.get_by_text("Not saved yet").is_hidden()
+    mine.context.close()

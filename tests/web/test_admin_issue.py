@@ -200,6 +200,22 @@ def test_words_are_kept_and_a_stale_save_shows_both_and_loses_nothing(client, cs
     assert _issue(issue_id).subject == "Mine second"
 
 
+def test_words_that_save_themselves_mind_others_words_alone_and_take_no_approval_back(client, csrf):
+    issue_id = desk.issue("weekly")
+    path, nothing = f"/admin/issues/{issue_id}", editing.mark_of("", "", "")
+    _post(client, csrf, f"{path}/stories/{_issue(issue_id).stories[0].article_id}", do="down")
+    assert _post(client, csrf, f"{path}/words", subject="One", mark=nothing).status_code == 303
+    assert _post(client, csrf, f"{path}/words", subject="Two", mark=nothing).status_code == 409
+    seen = _version(issue_id)
+    assert "changed" not in client.get(f"{path}/meanwhile?version={seen}").text
+    lifecycle.approve(_issue(issue_id), actor="ida@magazine.example")
+    db.session.commit()
+    assert "ida@magazine.example changed this issue at" in client.get(f"{path}/meanwhile?version={seen}").text
+    answer = _post(client, csrf, f"{path}/words", subject="Three", mark=editing.mark_of("One", "", ""))
+    assert (answer.status_code, "Three" in answer.text) == (409, True)
+    assert _issue(issue_id).state is IssueState.APPROVED
+
+
 def test_words_that_are_too_long_stay_in_the_form(client, csrf):
     issue_id = desk.issue("weekly")
     answer = _post(

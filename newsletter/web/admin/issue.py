@@ -21,7 +21,8 @@ from newsletter.issues import (
     watching,
 )
 from newsletter.issues.models import Issue, IssueState
-from newsletter.staff import audit
+from newsletter.staff import audit, editors
+from newsletter.staff.models import AuditEntry
 from newsletter.staff.roles import Action
 from newsletter.web import security
 from newsletter.web.admin import access, answers, making
@@ -65,6 +66,15 @@ def show_progress(issue_id: int) -> str:
     return render_template("admin/_progress.html", issue=issue, status=status, pace=pace)
 
 
+@blueprint.get("/meanwhile")
+@access.needs(Action.LOOK)
+def meanwhile(issue_id: int) -> str:
+    """Who changed it since the version that a page shows, as a fragment that the page fetches anew."""
+    issue, seen = agenda.get(issue_id), request.args.get("version", type=int)
+    change = next(iter(audit.of(f"issue {issue.id}", limit=1)), None) if seen != issue.version else None
+    return render_template("admin/_meanwhile.html", issue=issue, change=change, name=_name_of(change))
+
+
 @blueprint.post("/stories/<int:article_id>")
 @access.needs(Action.EDIT)
 def change_story(issue_id: int, article_id: int) -> Response:
@@ -87,10 +97,13 @@ def change_story(issue_id: int, article_id: int) -> Response:
 def write(issue_id: int) -> Response:
     """Keep subject, preheader and introduction, unless somebody else has changed the issue meanwhile."""
     words, issue = _words(), agenda.get(issue_id)
-    was = issue.state
+    was, mark = issue.state, request.form.get("mark")
+    if mark and was is not IssueState.DRAFT:
+        # They were written on the page of a draft: words that save themselves take back no approval.
+        return _both(issue_id, words, "This issue is no longer a draft.")
     check_may_open(issue)
     try:
-        editing.word(issue, words, hand())
+        editing.word(issue, words, hand(), mark=mark)
     except errors.Conflict as error:
         return _both(issue_id, words, error.message)
     except errors.BadInput as error:
@@ -172,6 +185,13 @@ def _seconds_left(issue: Issue) -> int | None:
     if issue.send_at is None or not deciding.goes_within_undo(issue):
         return None
     return max(0, round((issue.send_at - clock.now()).total_seconds()))
+
+
+def _name_of(change: AuditEntry | None) -> str:
+    if change is None:
+        return ""
+    editor = editors.find(change.actor)
+    return (editor.name if editor else "") or change.actor
 
 
 def _words() -> editing.Words:
