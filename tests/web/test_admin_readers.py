@@ -86,8 +86,7 @@ def _fits(person: dict, search: Search) -> bool:
 @both_engines
 def test_every_filter_finds_those_who_fit_page_by_page_each_once(people, monkeypatch):
     # So few are looked at for one page that many a page ends before it is full.
-    monkeypatch.setattr(directory, "_PIECE", 5)
-    monkeypatch.setattr(directory, "_LOOK", 10)
+    monkeypatch.setattr(directory, "_PIECES", (5, 5))
     days = [(None, None), (date(2026, 1, 3), None), (None, date(2026, 1, 9)), (date(2026, 1, 4), date(2026, 1, 10))]
     wrong = []
     for words in ("", "ANNA1", "bert4@"):
@@ -116,8 +115,7 @@ def _walked(search: Search) -> list[str]:
 
 
 def test_the_next_page_keeps_the_filters_and_says_again_what_was_asked(people, client, monkeypatch):
-    monkeypatch.setattr(directory, "_PIECE", 5)
-    monkeypatch.setattr(directory, "_LOOK", 10)
+    monkeypatch.setattr(directory, "_PIECES", (5, 5))
     desk.log_in(client, Role.EDITOR)
     place, found = "/admin/readers?newsletter=weekly&topic=music&from=2026-01-02&to=2026-01-12&state=confirmed", []
     while place:
