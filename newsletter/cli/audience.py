@@ -7,9 +7,10 @@ from flask.cli import AppGroup
 
 from newsletter import errors
 from newsletter.audience import consent, directory, importing, proofs
+from newsletter.audience.models import Subscriber
 from newsletter.cli.answers import ACTOR, Answer, add
 from newsletter.outbox import suppression
-from newsletter.privacy import endings
+from newsletter.privacy import endings, erase
 
 
 def register(group: AppGroup) -> None:
@@ -33,6 +34,7 @@ def register(group: AppGroup) -> None:
     only = click.option("--newsletter", default="", help="Only what they take of this one; else everything.")
     reason = click.option("--reason", required=True, help="Why it ends; kept with the proof.")
     add(subscriber, "end", end, click.argument("address"), only, reason)
+    add(subscriber, "erase", erase_reader, click.argument("address"))
 
 
 def import_subscribers(*, file: Path, newsletters: tuple[str, ...], topics: tuple[str, ...], is_dry: bool) -> Answer:
@@ -73,8 +75,20 @@ def proof(*, address: str, document: Path | None) -> Answer:
 
 def end(*, address: str, newsletter: str, reason: str) -> Answer:
     """End what one reader takes because they asked; no link in a mail takes it back."""
+    reader = _reader(address)
+    ended = endings.end(reader.id, reason, newsletter=newsletter, actor=ACTOR)
+    return Answer({"reader": reader.id, "ended": ended}, [f"Ended: {', '.join(ended)}."])
+
+
+def erase_reader(*, address: str) -> Answer:
+    """Erase one reader who asked for it, at once and for good; the consent chain stays, without who it was."""
+    reader_id = _reader(address).id
+    erase.erase_at_wish(reader_id, address, actor=ACTOR)
+    return Answer({"reader": reader_id, "erased": True}, ["Everything about this reader is erased."])
+
+
+def _reader(address: str) -> Subscriber:
     reader = directory.find(suppression.key_of(address))
     if reader is None:
         raise errors.NotFound("There is no reader of this address.")
-    ended = endings.end(reader.id, reason, newsletter=newsletter, actor=ACTOR)
-    return Answer({"reader": reader.id, "ended": ended}, [f"Ended: {', '.join(ended)}."])
+    return reader

@@ -272,3 +272,23 @@ def test_what_a_reader_takes_is_ended_with_a_reason_on_the_desk_and_by_command(c
     db.session.rollback()
     assert app.test_cli_runner().invoke(args=words).exit_code == 1
     assert "End subscriptions" not in client.get("/admin/readers/1").text
+
+
+def test_a_reader_who_asked_staff_is_erased_after_their_address_was_typed_on_the_desk_or_by_command(client, app, room):
+    desk.magazine()
+    csrf, path = desk.log_in(client, Role.PUBLISHER), "/admin/readers/1/erasure"
+    assert "reader0@readers.example" in client.get(path).text
+    for typed in ("", "reader3@readers.example"):
+        answer = client.post(path, data={"csrf": csrf, "address": typed})
+        assert (answer.status_code, 'aria-invalid="true"' in answer.text) == (422, True)
+    answer = client.post(path, data={"csrf": csrf, "address": " Reader0@readers.example "})
+    assert "Everything about this reader is erased." in client.get(answer.location).text
+    assert client.get("/admin/readers/1").status_code == 404
+    (line,) = audit.of("reader 1")
+    assert (line.actor, line.action) == ("publisher@magazine.example", "reader erased")
+    assert "reader0" not in json.dumps([line.before, line.after])
+    assert suppression.find("reader0@readers.example").reason is SuppressionReason.ERASURE
+    db.session.rollback()
+    words = ["newsletter", "subscriber", "erase", "reader3@readers.example", "--json"]
+    assert json.loads(app.test_cli_runner().invoke(args=words).output)["erased"] is True
+    assert app.test_cli_runner().invoke(args=words).exit_code == 1

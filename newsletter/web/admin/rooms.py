@@ -63,7 +63,7 @@ ROOMS: tuple[Room, ...] = (
     Room(
         "Readers",
         "desk_readers.show",
-        ("desk_readers",),
+        ("desk_readers", "desk_erasures"),
         Action.READERS,
         inner=(
             Room("Suppressions", "desk_suppressions.show", ("desk_suppressions",), Action.READERS),
