@@ -308,6 +308,8 @@ def _keep(issue_id: int, seen: _Seen) -> Preflight:
 
 def _row(issue_id: int) -> Preflight:
     """The row of an issue, made where there is none."""
+    # The issue first: the foreign key asks for it only once the row is there, for which whoever has the issue waits.
+    db.session.execute(select(Issue.id).where(Issue.id == issue_id).with_for_update(read=True, key_share=True))
     row = {"issue_id": issue_id, "version": 0, "content_hash": "", "findings": [], "links": [], "mails": []}
     db.session.execute(db.insert(Preflight.__table__).values(row).on_conflict_do_nothing())
     return db.session.get_one(Preflight, issue_id)
