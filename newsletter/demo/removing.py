@@ -11,6 +11,7 @@ from newsletter.audience import consent
 from newsletter.audience.models import ConsentRecord, Subscriber, Subscription
 from newsletter.demo import marking, readers
 from newsletter.demo.marking import Marker
+from newsletter.feedback.models import GrowthDay
 from newsletter.issues import runs
 from newsletter.issues.models import Edition, EditionArticle, Issue, IssueApproval, IssueArticle, Occurrence
 from newsletter.outbox.models import Message, Run, Suppression
@@ -44,6 +45,9 @@ def remove() -> dict[str, int]:
         "topics": _remove_topics(marker),
     }
     _remove_texts(marker)
+    if not db.session.scalar(select(exists(select(Subscriber.id)))):
+        # The growth of a sample is no history of the house that begins now; how far it is counted stays.
+        _run(delete(GrowthDay))
     _run(delete(AuditEntry).where(AuditEntry.subject == marking.ACTOR))
     db.session.expire_all()
     if settings.current().is_development:

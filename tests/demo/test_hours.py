@@ -14,11 +14,16 @@ from newsletter.issues import composing, lifecycle
 @pytest.mark.parametrize(
     "opened_at",
     [
-        datetime(2026, 11, 23, 5, 59, tzinfo=UTC),  # a minute before the morning's issue
-        datetime(2026, 11, 23, 6, 1, tzinfo=UTC),
         datetime(2026, 3, 29, 1, 30, tzinfo=UTC),  # the night the clocks go forward in its zone
         datetime(2026, 10, 25, 8, 0, tzinfo=UTC),  # the very minute the Weekly is due
-        datetime(2028, 2, 29, 23, 59, tzinfo=UTC),
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in (
+                datetime(2026, 11, 23, 5, 59, tzinfo=UTC),  # a minute before the morning's issue
+                datetime(2026, 11, 23, 6, 1, tzinfo=UTC),
+                datetime(2028, 2, 29, 23, 59, tzinfo=UTC),
+            )
+        ),
     ],
 )
 def test_it_can_be_loaded_at_any_hour(room, texts, opened_at):

@@ -37,7 +37,7 @@ def test_the_sample_loads_whole_twice_is_once_and_of_it_only_consent_that_names_
     _check_desk()
     _check_readers()
     loading.remove()
-    kept = ("consent_record", "legal_document")
+    kept = ("consent_record", "legal_document", "growth_mark")
     assert {name: rows for name, rows in _rows().items() if name not in kept} == {
         name: rows for name, rows in before.items() if name not in kept
     }

@@ -14,7 +14,7 @@ from newsletter import settings
 from newsletter.mail import digest, mime, slots
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _settings() -> None:
     settings.use(
         settings.load(

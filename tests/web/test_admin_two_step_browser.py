@@ -50,8 +50,8 @@ def _log_in(page: Page, address: str) -> None:
     page.goto(f"{address}/admin/account")
     page.get_by_label("Email address").fill("admin@magazine.example")
     page.get_by_label("Password").fill(GOOD)
-    page.keyboard.press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
 
 
 def _log_out(page: Page) -> None:

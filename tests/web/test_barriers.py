@@ -155,7 +155,7 @@ def _digest(look: looks.Look, language: str) -> digest.Digest:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("language", ["en", "de", "ar"])
+@pytest.mark.parametrize("language", ["ar", *(pytest.param(each, marks=pytest.mark.slow) for each in ("en", "de"))])
 def test_no_mail_has_a_barrier(room, page, language):
     written, said = _letters(looks.of(masthead.current()), language), []
     assert set(written) == {each.parent.name for each in (TEMPLATES / "mail").glob("*/body.html")}
