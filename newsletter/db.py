@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -18,13 +18,17 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Connection,
+    CursorResult,
     Date,
     DateTime,
+    Delete,
     Engine,
     Enum,
+    Insert,
     Integer,
     MetaData,
     Text,
+    Update,
     create_engine,
     event,
 )
@@ -150,6 +154,12 @@ def reading() -> Iterator[None]:
 
 
 _read_only: ContextVar[bool] = ContextVar("read_only", default=False)
+
+
+def changed(statement: Update | Delete | Insert) -> int:
+    """Have the session's transaction carry out a statement, unseen by the objects in the session; how many rows."""
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    return cast("CursorResult[Any]", result).rowcount
 
 
 def insert(target: Any, connection: Connection | None = None) -> Any:

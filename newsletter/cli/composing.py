@@ -12,7 +12,7 @@ from newsletter.articles.models import Article
 from newsletter.cli.answers import ACTOR, Answer, Parameter, add, counted
 from newsletter.issues import agenda, arrivals, editing, lifecycle
 from newsletter.issues.editing import Hand, Words
-from newsletter.issues.models import Issue
+from newsletter.issues.models import OPEN_ISSUES, Issue
 
 _ISSUE = click.argument("issue_id", type=int, metavar="ISSUE")
 _HAND = Hand(ACTOR)
@@ -130,7 +130,7 @@ def _stories(issue: Issue) -> Answer:
 
 def _open(issue_id: int) -> Issue:
     issue = agenda.get(issue_id)
-    if issue.state not in lifecycle.OPEN:
+    if issue.state not in OPEN_ISSUES:
         raise errors.Conflict(f"This issue is {lifecycle.shown_state(issue)}: it can no longer be changed.")
     return issue
 

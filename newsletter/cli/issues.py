@@ -13,7 +13,7 @@ from newsletter.cli.answers import ACTOR, Answer, add, counted
 from newsletter.cli.progress import Line, pause_after
 from newsletter.issues import composing, lifecycle, planning, preflight, progress, receipts, resending, runs
 from newsletter.issues.models import Issue
-from newsletter.outbox import listing, queue
+from newsletter.outbox import listing, tally
 from newsletter.outbox.models import Message, MessageState
 from newsletter.publication import newsletters
 
@@ -105,7 +105,7 @@ def messages(*, issue_id: int, state: str | None, address: str | None, after: in
     run = runs.find(issue)
     if run is None:
         return Answer({"issue": issue_id, "messages": [], "further": None}, ["No message was made yet."])
-    found = listing.page(run, queue.counts(run), state=MessageState(state) if state else None, after=after)
+    found = listing.page(run, tally.counts(run), state=MessageState(state) if state else None, after=after)
     rows = [_message(each, listing.shown_state(each, run)) for each in found.messages]
     lines = [_line(row) for row in rows] or ["None."]
     if found.further is not None:

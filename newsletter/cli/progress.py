@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from newsletter import db
-from newsletter.outbox import queue
+from newsletter.outbox import tally
 from newsletter.outbox.models import Run, RunState
 from newsletter.outbox.progress import Figures, Meter
 
@@ -128,7 +128,7 @@ def running_issues() -> Look:
         seen.update({run.id: run.ref for run in db.session.execute(running)})
         if not seen:
             return None
-        found = queue.counts_by_run(list(seen))
+        found = tally.counts_by_run(list(seen))
         total = {state: sum(counts[state] for counts in found.values()) for state in next(iter(found.values()))}
         return f"Issue {next(iter(seen.values()))}" if len(seen) == 1 else f"{len(seen)} issues", total
 

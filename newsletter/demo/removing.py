@@ -1,9 +1,8 @@
 """Taking the sample magazine away: what it brought, what was made of it since, and nothing anybody else uses."""
 
 from collections.abc import Sequence
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, Delete, Select, delete, exists, or_, select
+from sqlalchemy import Select, delete, exists, or_, select
 
 from newsletter import db, settings
 from newsletter.articles.models import Article, ArticleTopic, FeedMapping, Picture, Rendition
@@ -47,8 +46,8 @@ def remove() -> dict[str, int]:
     _remove_texts(marker)
     if not db.session.scalar(select(exists(select(Subscriber.id)))):
         # The growth of a sample is no history of the house that begins now; how far it is counted stays.
-        _run(delete(GrowthDay))
-    _run(delete(AuditEntry).where(AuditEntry.subject == marking.ACTOR))
+        db.changed(delete(GrowthDay))
+    db.changed(delete(AuditEntry).where(AuditEntry.subject == marking.ACTOR))
     db.session.expire_all()
     if settings.current().is_development:
         legal.publish_placeholders()
@@ -72,18 +71,18 @@ def _remove_issues() -> int:
         delete(Issue).where(Issue.id.in_(ids)),
         delete(Occurrence).where(Occurrence.newsletter_id.in_(marking.newsletter_ids())),
     ):
-        _run(statement)
+        db.changed(statement)
     return len(ids)
 
 
 def _remove_readers() -> int:
     ids, domain = marking.reader_ids(), f"@{readers.DOMAIN}"
-    _run(delete(Message).where(Message.address_key.endswith(domain)))
-    _run(delete(Suppression).where(Suppression.address.endswith(domain)))
+    db.changed(delete(Message).where(Message.address_key.endswith(domain)))
+    db.changed(delete(Suppression).where(Suppression.address.endswith(domain)))
     found = _ids(ids)
     # The lines of a chain stay for ever; what they say of nobody in particular stays with them.
     consent.close(found, channel="retention")
-    return _run(delete(Subscriber).where(Subscriber.id.in_(found)))
+    return db.changed(delete(Subscriber).where(Subscriber.id.in_(found)))
 
 
 def _remove_articles() -> int:
@@ -92,22 +91,22 @@ def _remove_articles() -> int:
         exists().where(EditionArticle.article_id == Article.id),
         exists().where(Issue.subject_lead_id == Article.id),
     )
-    gone = _run(delete(Article).where(Article.id.in_(_ids(marking.article_ids())), ~used))
+    gone = db.changed(delete(Article).where(Article.id.in_(_ids(marking.article_ids())), ~used))
     unused = select(Picture.id).where(
         Picture.id.in_(_ids(marking.picture_ids())), ~exists().where(Article.picture_id == Picture.id)
     )
     pictures = _ids(unused)
-    _run(delete(Rendition).where(Rendition.picture_id.in_(pictures)))
-    _run(delete(Picture).where(Picture.id.in_(pictures)))
+    db.changed(delete(Rendition).where(Rendition.picture_id.in_(pictures)))
+    db.changed(delete(Picture).where(Picture.id.in_(pictures)))
     return gone
 
 
 def _remove_newsletters(marker: Marker) -> int:
     taken = exists().where(Subscription.newsletter_id == Newsletter.id)
     ids = _ids(select(Newsletter.id).where(Newsletter.slug.in_(marker.newsletters), ~taken))
-    _run(delete(NewsletterTopic).where(NewsletterTopic.newsletter_id.in_(ids)))
-    _run(delete(Holiday).where(Holiday.newsletter_id.in_(ids)))
-    gone = _run(delete(Newsletter).where(Newsletter.id.in_(ids)))
+    db.changed(delete(NewsletterTopic).where(NewsletterTopic.newsletter_id.in_(ids)))
+    db.changed(delete(Holiday).where(Holiday.newsletter_id.in_(ids)))
+    gone = db.changed(delete(Newsletter).where(Newsletter.id.in_(ids)))
     left = newsletters.all()
     if left and newsletters.default() is None:
         left[0].is_default = True
@@ -118,21 +117,16 @@ def _remove_newsletters(marker: Marker) -> int:
 def _remove_topics(marker: Marker) -> int:
     links = (NewsletterTopic, ArticleTopic, FeedMapping, Subscription)
     used = or_(*(exists().where(link.topic_id == Topic.id) for link in links))
-    return _run(delete(Topic).where(Topic.slug.in_(marker.topics), ~used))
+    return db.changed(delete(Topic).where(Topic.slug.in_(marker.topics), ~used))
 
 
 def _remove_texts(marker: Marker) -> None:
-    _run(delete(Masthead).where(Masthead.name == marker.masthead))
+    db.changed(delete(Masthead).where(Masthead.name == marker.masthead))
     # Whoever agreed to a text can ask to see it: then all of them stay.
     if db.session.scalar(select(ConsentRecord.id).limit(1)) is None:
-        _run(delete(LegalDocument).where(LegalDocument.id.in_(marker.documents)))
-        _run(delete(ConsentWording).where(ConsentWording.id.in_(marker.wordings)))
+        db.changed(delete(LegalDocument).where(LegalDocument.id.in_(marker.documents)))
+        db.changed(delete(ConsentWording).where(ConsentWording.id.in_(marker.wordings)))
 
 
 def _ids(query: Select[int]) -> Sequence[int]:
     return db.session.scalars(query).all()
-
-
-def _run(statement: Delete) -> int:
-    done = cast(CursorResult[Any], db.session.execute(statement, execution_options={"synchronize_session": False}))
-    return done.rowcount

@@ -117,7 +117,7 @@ def _end_of_page(after: int, limit: int) -> tuple[int | None, datetime]:
 
 def _changes(after: int, last_id: int) -> tuple[_Counts, int]:
     counts, number = _Counts(), 0
-    zone, issues = _zone(), _Issues(after, last_id)
+    zone, issues = ZoneInfo(newsletters.zone()), _Issues(after, last_id)
     for lines in _chains(after, last_id):
         held: frozenset[str] = frozenset()
         for line in lines:
@@ -250,8 +250,3 @@ def _add(counts: _Counts) -> None:
             ),
             left,
         )
-
-
-def _zone() -> ZoneInfo:
-    default = newsletters.default()
-    return ZoneInfo(default.zone if default else "UTC")

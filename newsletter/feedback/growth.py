@@ -104,9 +104,8 @@ def counted_at() -> datetime | None:
 
 
 def today() -> date:
-    """The present day where the publication is at home: in the zone of its default newsletter."""
-    default = newsletters.default()
-    return clock.now().astimezone(ZoneInfo(default.zone if default else "UTC")).date()
+    """The present day where the publication is at home."""
+    return clock.now().astimezone(ZoneInfo(newsletters.zone())).date()
 
 
 def _sums(newsletter: str, topic: str, since: date) -> tuple[int, int]:

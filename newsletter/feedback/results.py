@@ -10,7 +10,7 @@ from newsletter import db
 from newsletter.feedback.models import IssueLeft
 from newsletter.issues import lifecycle, runs
 from newsletter.issues.models import Issue, IssueState
-from newsletter.outbox import queue
+from newsletter.outbox import tally
 from newsletter.outbox.models import MessageState, Run
 from newsletter.publication import newsletters
 
@@ -77,7 +77,7 @@ def every(*, newsletter: str = "") -> Iterator[Result]:
 def _results(issues: Sequence[Issue]) -> list[Result]:
     ids = [issue.id for issue in issues]
     by_ref = {run.ref: run for run in db.session.scalars(select(Run).where(Run.kind == runs.KIND, Run.ref.in_(ids)))}
-    counted = queue.counts_by_run([run.id for run in by_ref.values()])
+    counted = tally.counts_by_run([run.id for run in by_ref.values()])
     left: dict[int, int] = dict(
         db.session.execute(select(IssueLeft.issue_id, IssueLeft.number).where(IssueLeft.issue_id.in_(ids))).all()
     )

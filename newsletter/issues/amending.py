@@ -13,13 +13,13 @@ import structlog
 from sqlalchemy import select, update
 
 from newsletter import clock, db, errors, settings
-from newsletter.issues import amendments, composing, corrections, freezing, lifecycle, plates, runs, selection
+from newsletter.issues import amendments, composing, corrections, editing, freezing, lifecycle, plates, runs, selection
 from newsletter.issues.amendments import Amended, Amendment
 from newsletter.issues.editing import Hand
 from newsletter.issues.freezing import Content, FrozenStory
 from newsletter.issues.models import Edition, Issue, IssueApproval, IssueState
 from newsletter.issues.selection import Selection
-from newsletter.outbox import queue
+from newsletter.outbox import readdressing, tally
 from newsletter.outbox.models import MessageState, Run, RunState
 from newsletter.outbox.paging import Pace
 from newsletter.staff import audit
@@ -77,7 +77,7 @@ def reach(issue: Issue, article_id: int) -> Reach:
     made_for = dict(corrections.editions_with(issue, article_id))
     if not made_for:
         return Reach()
-    found = queue.counts_of(run, list(made_for), planned=sum(made_for.values()))
+    found = tally.counts_of(run, list(made_for), planned=sum(made_for.values()))
     is_cancelled = run.state is RunState.CANCELLED
     open_ = 0 if is_cancelled else found[MessageState.QUEUED] + found[MessageState.CLAIMED]
     deferred = 0 if is_cancelled else found[MessageState.DEFERRED]
@@ -97,9 +97,7 @@ def go_on(issue: Issue, hand: Hand) -> Issue:
 
     Raises Conflict when nothing of it was withdrawn or corrected.
     """
-    db.session.refresh(issue, with_for_update=True)
-    if hand.version is not None and hand.version != issue.version:
-        raise errors.Conflict("Somebody else changed this issue meanwhile. Look at it again, then repeat your change.")
+    editing.hold_as_seen(issue, hand)
     if issue.state not in lifecycle.READY:
         raise errors.Conflict(f"This issue is {lifecycle.shown_state(issue)}: there is nothing to go on with.")
     old = freezing.content(issue)
@@ -131,7 +129,7 @@ def proposal(issue: Issue) -> Proposal | None:
     run = runs.find(issue)
     if issue.state is not IssueState.RELEASED or run is None or run.state is not RunState.PAUSED:
         return None
-    if not issue.correction_hash and not queue.has_open(run, amendments.stale_editions(issue.id)):
+    if not issue.correction_hash and not readdressing.has_open(run, amendments.stale_editions(issue.id)):
         return None
     amended = amendments.of(freezing.content(issue))
     digest = freezing.digest(amended.content)
@@ -259,7 +257,7 @@ def _move_page(work: _Work, state: MessageState, after: int) -> int | None:
     """Move one page of messages that wait in `state`; the last id looked at, None when there are no more."""
     run = _turn(work)
     began = time.monotonic()
-    page = queue.unsent(run, state, after=after, limit=work.pace.limit)
+    page = readdressing.unsent(run, state, after=after, limit=work.pace.limit)
     by_ref: dict[int, list[int]] = {}
     for message_id, ref in page:
         if ref in work.targets:
@@ -267,9 +265,9 @@ def _move_page(work: _Work, state: MessageState, after: int) -> int | None:
     for ref, ids in by_ref.items():
         target = work.targets[ref]
         if target is None:
-            queue.skip(run, ids, from_ref=ref, reason=NOTHING_LEFT)
+            readdressing.skip(run, ids, from_ref=ref, reason=NOTHING_LEFT)
             continue
-        moved = queue.readdress(run, ids, from_ref=ref, to_ref=target)
+        moved = readdressing.readdress(run, ids, from_ref=ref, to_ref=target)
         for edition_id, by in ((ref, -moved), (target, moved)):
             db.session.execute(update(Edition).where(Edition.id == edition_id).values(readers=Edition.readers + by))
     db.session.commit()
@@ -279,7 +277,7 @@ def _move_page(work: _Work, state: MessageState, after: int) -> int | None:
 
 def _finish(work: _Work) -> bool:
     run = _turn(work)
-    if queue.has_open(run, list(work.editions)):
+    if readdressing.has_open(run, list(work.editions)):
         # A body is on the wire, or its worker died: it ends, or comes back and is moved.
         db.session.rollback()
         return False

@@ -9,7 +9,7 @@ from newsletter import clock, db, settings
 from newsletter.articles.models import Article
 from newsletter.issues import candidates, figuring, lifecycle
 from newsletter.issues.figuring import Figures
-from newsletter.issues.models import Issue, IssueArticle, IssueState
+from newsletter.issues.models import OPEN_ISSUES, Issue, IssueArticle, IssueState
 from newsletter.publication.models import Newsletter
 
 _SCHEDULER = "scheduler"
@@ -39,10 +39,15 @@ def open_issue(newsletter: Newsletter) -> Issue | None:
     return db.session.scalars(
         select(Issue).where(
             Issue.newsletter_id == newsletter.id,
-            Issue.state.in_(lifecycle.OPEN),
+            Issue.state.in_(OPEN_ISSUES),
             Issue.about_article_id.is_(None),
         )
     ).first()
+
+
+def next_number(newsletter: Newsletter) -> int:
+    """The number the newsletter's next issue bears."""
+    return (db.session.scalar(select(func.max(Issue.number)).filter_by(newsletter_id=newsletter.id)) or 0) + 1
 
 
 def too_few(issue: Issue) -> str:
@@ -69,9 +74,7 @@ def place(issue: Issue, arrivals: set[int]) -> None:
         rest = {entry.article_id: entry for entry in issue.entries if not entry.is_pinned}
         ordered: list[Article] = candidates.in_order([entry.article for entry in rest.values()])
         placed = pinned + [rest[article.id] for article in ordered]
-    for position, entry in enumerate(placed):
-        entry.position = position
-    issue.entries.sort(key=lambda entry: entry.position)
+    issue.put_in_order(placed)
 
 
 def figures(issue: Issue) -> Figures:
@@ -82,7 +85,7 @@ def figures(issue: Issue) -> Figures:
 def _open(newsletter: Newsletter, now: datetime, *, is_automatic: bool) -> Issue:
     issue = Issue(
         newsletter_id=newsletter.id,
-        number=_next_number(newsletter),
+        number=next_number(newsletter),
         state=IssueState.DRAFT,
         cutoff_at=now,
         look_back_from=now,
@@ -99,10 +102,6 @@ def _open(newsletter: Newsletter, now: datetime, *, is_automatic: bool) -> Issue
             raise
         return found
     return issue
-
-
-def _next_number(newsletter: Newsletter) -> int:
-    return (db.session.scalar(select(func.max(Issue.number)).filter_by(newsletter_id=newsletter.id)) or 0) + 1
 
 
 def _renew(issue: Issue, now: datetime) -> None:

@@ -10,8 +10,8 @@ from newsletter.articles.correcting import Words
 from newsletter.articles.models import Article, ArticleCorrection
 from newsletter.issues import amendments, composing, freezing, lifecycle, runs, undoing
 from newsletter.issues.editing import Hand
-from newsletter.issues.models import Edition, EditionArticle, Issue, IssueArticle, IssueState
-from newsletter.outbox import queue
+from newsletter.issues.models import OPEN_ISSUES, Edition, EditionArticle, Issue, IssueArticle, IssueState
+from newsletter.outbox import readdressing
 from newsletter.outbox.models import RunState
 from newsletter.staff import audit, notices
 
@@ -55,7 +55,7 @@ def touched(article_id: int) -> list[Touched]:
         EditionArticle.article_id == article_id, EditionArticle.edition_id == Edition.id, Edition.issue_id == Issue.id
     )
     # An approved issue may bring it as what to read next as well.
-    is_open = Issue.state.in_(lifecycle.OPEN)
+    is_open = Issue.state.in_(OPEN_ISSUES)
     released = (Issue.state == IssueState.RELEASED) & brought
     query = select(Issue).where(or_(is_open & offered, Issue.state.in_(lifecycle.READY), released))
     found = db.session.scalars(query.order_by(is_open.desc(), Issue.id.desc()).limit(_MOST)).all()
@@ -136,7 +136,7 @@ def _stop(article: Article, found: list[Touched], hand: Hand, correction: Articl
     # By id, so that two who do this at once wait for each other and do not lock each other out.
     for issue in sorted((each.issue for each in found), key=lambda each: each.id):
         db.session.refresh(issue, with_for_update=True)
-        if correction is not None and issue.state in lifecycle.OPEN:
+        if correction is not None and issue.state in OPEN_ISSUES:
             _take_words(issue, article, correction)
             # A step of before would bring the old words back.
             undoing.forget(issue)
@@ -171,7 +171,7 @@ def _pause(issue: Issue, hand: Hand) -> None:
     run = runs.find(issue)
     if run is None or run.state is not RunState.RUNNING:
         return
-    if queue.has_open(run, amendments.stale_editions(issue.id)):
+    if readdressing.has_open(run, amendments.stale_editions(issue.id)):
         reason = amendments.of(freezing.content(issue)).reason
         lifecycle.pause(issue, actor=hand.actor, reason=reason, editor_id=hand.editor_id)
 

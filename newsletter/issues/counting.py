@@ -8,15 +8,14 @@ from typing import Any
 from sqlalchemy import Select, and_, or_, select
 
 from newsletter import clock, db, jobs, settings
-from newsletter.issues import editions, figuring, freezing
+from newsletter.issues import background, editions, figuring, freezing
 from newsletter.issues.figuring import Figures, Sample
 from newsletter.issues.freezing import Content
-from newsletter.issues.models import Impact, Issue, IssueState
+from newsletter.issues.models import OPEN_ISSUES, Impact, Issue
 from newsletter.mail import digest
 
 JOB = "count_readers"
 
-_OPEN = (IssueState.DRAFT, IssueState.APPROVED, IssueState.SCHEDULED)
 # Counting takes at most a sixth of the time, however many readers there are and however busy an editor is.
 _REST = 5
 
@@ -41,7 +40,7 @@ def of(issue: Issue) -> Counted:
 
 def ask(issue: Issue) -> None:
     """Have the readers counted anew, soon; flushes."""
-    _kept(issue.id).asked_at = clock.now()
+    background.row(Impact, issue.id).asked_at = clock.now()
     db.session.flush()
     jobs.defer(JOB, issue_id=issue.id)
 
@@ -69,11 +68,10 @@ def count(issue_id: int) -> None:
     figures = _as_value(found, content, dated_at)
     took = timedelta(seconds=time.monotonic() - began)
     if db.session.get(Issue, issue_id) is not None:
-        kept = _kept(issue_id)
+        kept = background.row(Impact, issue_id)
         kept.version, kept.content_hash, kept.figures, kept.counted_at = version, content_hash, figures, began_at
         kept.rests_until = clock.now() + max(settings.current().figures_rest, _REST * took)
-        # What was asked for while we counted is still to be done.
-        kept.asked_at = None if kept.asked_at is None or kept.asked_at <= began_at else kept.asked_at
+        background.answered(kept, began_at=began_at)
     db.session.commit()
 
 
@@ -83,7 +81,7 @@ def _due(now: datetime) -> Select[int]:
         select(Issue.id)
         .outerjoin(Impact, Impact.issue_id == Issue.id)
         .where(
-            Issue.state.in_(_OPEN),
+            Issue.state.in_(OPEN_ISSUES),
             or_(
                 Impact.issue_id.is_(None),
                 Impact.asked_at.is_not(None),
@@ -133,10 +131,3 @@ def _sample(sample: Sample, content: Content, dated_at: datetime) -> dict[str, A
         "bytes": digest.size(rendered),
         "profile": figuring.stored_profile(sample.profile),
     }
-
-
-def _kept(issue_id: int) -> Impact:
-    """The row of an issue, made where there is none."""
-    row = {"issue_id": issue_id, "version": 0, "content_hash": "", "figures": {}}
-    db.session.execute(db.insert(Impact.__table__).values(row).on_conflict_do_nothing())
-    return db.session.get_one(Impact, issue_id)

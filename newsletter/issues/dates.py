@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from newsletter import clock, db, errors
 from newsletter.issues import calendar, lifecycle
-from newsletter.issues.models import Issue, Occurrence, OccurrenceState
+from newsletter.issues.models import OPEN_ISSUES, Issue, Occurrence, OccurrenceState
 from newsletter.publication import newsletters
 from newsletter.publication.models import Newsletter
 
@@ -83,7 +83,7 @@ class Date:
 
     @property
     def _is_to_come(self) -> bool:
-        return self.at > clock.now() and (self.issue is None or self.issue.state in lifecycle.OPEN)
+        return self.at > clock.now() and (self.issue is None or self.issue.state in OPEN_ISSUES)
 
 
 def coming(found: Iterable[Newsletter], now: datetime, *, ahead: timedelta = AHEAD) -> list[Date]:
@@ -106,7 +106,7 @@ def next_appearance(newsletter: Newsletter, now: datetime) -> datetime | None:
     # Most calendars answer within the first fortnight; the rest is for long holidays.
     for ahead in (timedelta(days=15), timedelta(days=400)):
         for each in coming([newsletter], now, ahead=ahead):
-            if each.appears and (each.issue is None or each.issue.state in lifecycle.OPEN):
+            if each.appears and (each.issue is None or each.issue.state in OPEN_ISSUES):
                 return each.at
     return None
 
@@ -142,7 +142,7 @@ def _of(newsletter: Newsletter, start: datetime, end: datetime) -> list[Date]:
     alone = [
         Date(newsletter, issue.send_at, lifecycle.shown_state(issue), issue=issue)
         for issue in issues
-        if issue.occurrence_id is None and not issue.is_note and issue.send_at and issue.state in lifecycle.OPEN
+        if issue.occurrence_id is None and not issue.is_note and issue.send_at and issue.state in OPEN_ISSUES
     ]
     return [each for each in [*dates.values(), *alone] if start < each.at <= end]
 
@@ -190,7 +190,7 @@ def _from_row(newsletter: Newsletter, row: Occurrence, planned: Date | None, iss
         return Date(newsletter, planned_at or row.due_at, state, row.local_on, planned_at, issue, row.note)
     if row.state is OccurrenceState.MISSED and issue is None:
         return Date(newsletter, row.due_at, Standing.MISSED, row.local_on, planned_at, None, row.note)
-    at = issue.send_at if issue and issue.state in lifecycle.OPEN and issue.send_at else row.due_at
+    at = issue.send_at if issue and issue.state in OPEN_ISSUES and issue.send_at else row.due_at
     state = lifecycle.shown_state(issue) if issue else Standing.PLANNED
     note = row.note or (issue.held_reason if issue else "")
     return Date(newsletter, at, state, row.local_on, planned_at, issue, note)

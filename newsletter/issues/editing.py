@@ -11,7 +11,7 @@ from typing import Any
 
 from newsletter import clock, db, errors
 from newsletter.issues import composing, lifecycle, undoing
-from newsletter.issues.models import Issue, IssueArticle
+from newsletter.issues.models import OPEN_ISSUES, Issue, IssueArticle
 from newsletter.staff import audit
 
 _MEANWHILE = "Somebody else changed this issue meanwhile. Look at it again, then repeat your change."
@@ -84,7 +84,7 @@ def pin(issue: Issue, article_id: int, hand: Hand) -> None:
     opened = begin(issue, hand)
     entry = _entry(issue, article_id)
     entry.is_pinned, entry.dropped_at = True, None
-    _put_in_order(issue, [entry, *(each for each in issue.entries if each is not entry)])
+    issue.put_in_order([entry, *(each for each in issue.entries if each is not entry)])
     done(opened, "article pinned", f"made {_named(entry)} the lead", {}, {"article": article_id})
 
 
@@ -114,7 +114,7 @@ def move(issue: Issue, article_id: int, *, to: int, hand: Hand) -> int:
     standing.insert(to - 1, entry)
     # What was dropped keeps its place between them, to come back to.
     following = iter(standing)
-    _put_in_order(issue, [next(following) if each in standing else each for each in issue.entries])
+    issue.put_in_order([next(following) if each in standing else each for each in issue.entries])
     issue.is_arranged = True
     before, after = {"article": article_id, "place": was}, {"article": article_id, "place": to}
     done(opened, "article moved", f"moved {_named(entry)}", before, after)
@@ -126,7 +126,7 @@ def arrange(issue: Issue, article_ids: Sequence[int], hand: Hand) -> None:
     opened = begin(issue, hand)
     first = [_entry(issue, article_id) for article_id in dict.fromkeys(article_ids)]
     before = [each.article_id for each in issue.entries]
-    _put_in_order(issue, [*first, *(each for each in issue.entries if each not in first)])
+    issue.put_in_order([*first, *(each for each in issue.entries if each not in first)])
     issue.is_arranged = True
     after = [each.article_id for each in issue.entries]
     done(opened, "articles arranged", "arranged the stories", {"order": before}, {"order": after})
@@ -170,12 +170,17 @@ def mark_of(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
-def begin(issue: Issue, hand: Hand, *, keeps_approval: bool = False) -> Opened:
-    """Open an issue for one change by this hand; raises Conflict when it changed since, or has left."""
+def hold_as_seen(issue: Issue, hand: Hand) -> None:
+    """Lock an issue until the transaction ends; raises Conflict when it is not the version this hand saw."""
     db.session.refresh(issue, with_for_update=True)
     if hand.version is not None and hand.version != issue.version:
         raise errors.Conflict(_MEANWHILE)
-    if issue.state not in lifecycle.OPEN:
+
+
+def begin(issue: Issue, hand: Hand, *, keeps_approval: bool = False) -> Opened:
+    """Open an issue for one change by this hand; raises Conflict when it changed since, or has left."""
+    hold_as_seen(issue, hand)
+    if issue.state not in OPEN_ISSUES:
         raise errors.Conflict(f"This issue is {lifecycle.shown_state(issue)}: it can no longer be changed.")
     opened = Opened(issue, hand, undoing.state(issue))
     if keeps_approval:
@@ -219,9 +224,3 @@ def _check_mark(mark: str | None, *texts: str) -> None:
 
 def _named(entry: IssueArticle) -> str:
     return f"“{entry.headline or entry.article.headline}”"
-
-
-def _put_in_order(issue: Issue, entries: Sequence[IssueArticle]) -> None:
-    for position, entry in enumerate(entries):
-        entry.position = position
-    issue.entries.sort(key=lambda entry: entry.position)

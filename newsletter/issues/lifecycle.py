@@ -7,8 +7,8 @@ from sqlalchemy import select, update
 
 from newsletter import clock, db, errors, settings
 from newsletter.issues import amendments, freezing, moments, preflight, runs, telling, undoing
-from newsletter.issues.models import Issue, IssueApproval, IssueState, OccurrenceState
-from newsletter.outbox import queue
+from newsletter.issues.models import OPEN_ISSUES, Issue, IssueApproval, IssueState, OccurrenceState
+from newsletter.outbox import queue, readdressing
 from newsletter.outbox.models import RunState
 from newsletter.publication.models import Approval, Newsletter
 from newsletter.staff import audit
@@ -28,7 +28,6 @@ MOVES = {
     IssueState.RELEASED: set[IssueState](),
     IssueState.CANCELLED: set[IssueState](),
 }
-OPEN = (IssueState.DRAFT, IssueState.APPROVED, IssueState.SCHEDULED)
 READY = (IssueState.APPROVED, IssueState.SCHEDULED)
 
 _SHOWN = {
@@ -114,7 +113,7 @@ def undo(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
     kept = issue.undo
     if issue.state is IssueState.RELEASED:
         raise errors.Conflict("It is too late: the mails are leaving. Pause the issue, or cancel what has not left.")
-    if kept is None or issue.state not in OPEN:
+    if kept is None or issue.state not in OPEN_ISSUES:
         raise errors.Conflict("There is nothing to undo.")
     seen, state = _seen(issue), IssueState(kept["state"])
     send_at = datetime.fromisoformat(kept["send_at"]) if kept["send_at"] else None
@@ -178,7 +177,7 @@ def pause(issue: Issue, *, actor: str, reason: str = "", editor_id: int | None =
 def resume(issue: Issue, *, actor: str, editor_id: int | None = None) -> Issue:
     """Go on with a paused issue. Raises Conflict while messages wait in words that are no longer right."""
     run = runs.find(issue)
-    if run and (stale := amendments.stale_editions(issue.id)) and queue.has_open(run, stale):
+    if run and (stale := amendments.stale_editions(issue.id)) and readdressing.has_open(run, stale):
         raise errors.Conflict(f"{amendments.of(freezing.content(issue)).reason} Approve the corrected mail first.")
     return _steer(issue, "resume", actor=actor, editor_id=editor_id)
 

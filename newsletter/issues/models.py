@@ -1,6 +1,7 @@
 """Tables of the issues: occurrences, issues, their articles, editions."""
 
 import enum
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -54,6 +55,8 @@ class IssueState(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
+# Not yet released or cancelled.
+OPEN_ISSUES = (IssueState.DRAFT, IssueState.APPROVED, IssueState.SCHEDULED)
 _IS_OPEN = "state IN ('draft', 'approved', 'scheduled') AND about_article_id IS NULL"
 
 
@@ -130,6 +133,12 @@ class Issue(Base):
     def is_note(self) -> bool:
         """Whether it is a note to those who had an article."""
         return self.about_article_id is not None
+
+    def put_in_order(self, entries: Iterable["IssueArticle"]) -> None:
+        """Give its entries, all of them, the places they have in `entries`."""
+        for position, entry in enumerate(entries):
+            entry.position = position
+        self.entries.sort(key=lambda entry: entry.position)
 
     @property
     def stories(self) -> list["IssueArticle"]:
@@ -233,40 +242,40 @@ class IssueApproval(Base):
     at: Mapped[datetime] = mapped_column("approved_at")
 
 
-class Impact(Base):
+class _Background:
+    """What is found out of an open issue beside the pages that show it: a row an issue."""
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True)
+    # The version of the issue it was found out of, and what the issue said then.
+    version: Mapped[int] = mapped_column(default=0)
+    content_hash: Mapped[str] = mapped_column(default="")
+    # An editor wants it anew; forgotten once it is.
+    asked_at: Mapped[datetime | None]
+
+
+class Impact(_Background, Base):
     """What sending an open issue would do, as counted last."""
 
     __tablename__ = "impact"
 
-    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True)
-    # The version of the issue it was counted for, and what the issue said then.
-    version: Mapped[int] = mapped_column(default=0)
-    content_hash: Mapped[str] = mapped_column(default="")
     # figuring.Figures as a value; none before the first counting.
     figures: Mapped[dict[str, Any]] = mapped_column(default=dict)
     counted_at: Mapped[datetime | None]
     # Before this it is not counted again by itself: an issue that is being edited changes every few seconds.
     rests_until: Mapped[datetime | None]
-    # An editor wants it counted anew; forgotten once it is.
-    asked_at: Mapped[datetime | None]
 
 
-class Preflight(Base):
+class Preflight(_Background, Base):
     """What was found when the finished mails of an open issue were looked through last."""
 
     __tablename__ = "preflight"
 
-    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True)
-    # The version of the issue that was looked through, and what the issue said then.
-    version: Mapped[int] = mapped_column(default=0)
-    content_hash: Mapped[str] = mapped_column(default="")
     findings: Mapped[list[Any]] = mapped_column(default=list)
     # The web addresses its mails link to, each with the places of the issue they come from.
     links: Mapped[list[Any]] = mapped_column(default=list)
     # The editions that were looked through: name, subject, bytes of HTML.
     mails: Mapped[list[Any]] = mapped_column(default=list)
     inspected_at: Mapped[datetime | None]
-    asked_at: Mapped[datetime | None]
 
 
 class TestMail(Base):

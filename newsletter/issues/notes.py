@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from newsletter import clock, db, errors
 from newsletter.articles import catalogue
 from newsletter.articles.models import Article
-from newsletter.issues import corrections, lifecycle
+from newsletter.issues import composing, corrections
 from newsletter.issues.editing import Hand
-from newsletter.issues.models import Issue, IssueState
+from newsletter.issues.models import OPEN_ISSUES, Issue, IssueState
 from newsletter.staff import audit
 
 
@@ -35,16 +35,15 @@ def write(article_id: int, issue_id: int, hand: Hand) -> Issue:
     db.session.refresh(issue, with_for_update=True)
     found = db.session.scalars(
         select(Issue).where(
-            Issue.about_article_id == article.id, Issue.about_issue_id == issue.id, Issue.state.in_(lifecycle.OPEN)
+            Issue.about_article_id == article.id, Issue.about_issue_id == issue.id, Issue.state.in_(OPEN_ISSUES)
         )
     ).first()
     if found is not None:
         return found
     now = clock.now()
-    number = (db.session.scalar(select(func.max(Issue.number)).filter_by(newsletter_id=issue.newsletter_id)) or 0) + 1
     note = Issue(
         newsletter_id=issue.newsletter_id,
-        number=number,
+        number=composing.next_number(issue.newsletter),
         about_article_id=article.id,
         about_issue_id=issue.id,
         cutoff_at=now,

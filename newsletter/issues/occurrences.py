@@ -8,7 +8,7 @@ from sqlalchemy import select
 from newsletter import db, errors, settings
 from newsletter.issues import calendar
 from newsletter.issues.calendar import Occasion, Schedule
-from newsletter.issues.models import OPEN_DATES, Issue, IssueState, Occurrence, OccurrenceState
+from newsletter.issues.models import OPEN_DATES, OPEN_ISSUES, Issue, Occurrence, OccurrenceState
 from newsletter.publication import newsletters
 from newsletter.publication.models import Approval, Newsletter
 
@@ -16,7 +16,6 @@ from newsletter.publication.models import Approval, Newsletter
 _REMEMBERED = timedelta(days=35)
 
 _CHANGED, _PAUSED = "The calendar was changed.", "The newsletter is paused."
-_UNSENT = (IssueState.DRAFT, IssueState.APPROVED, IssueState.SCHEDULED)
 _PASSED_OVER = "It was due while nothing ran, and a later one takes its place."
 
 
@@ -130,7 +129,7 @@ def _end_pause(newsletter: Newsletter, now: datetime) -> None:
     for paused in db.session.scalars(query.where(Occurrence.due_at > now)):
         paused.state, paused.note = OccurrenceState.DUE, ""
         issue = issue_of(paused)
-        if issue is not None and issue.send_at is None and issue.state in _UNSENT:
+        if issue is not None and issue.send_at is None and issue.state in OPEN_ISSUES:
             issue.send_at = paused.due_at
 
 

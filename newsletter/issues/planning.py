@@ -91,8 +91,6 @@ def wait_for_turn() -> None:
     """Have what readers have had to oneself until the end of the transaction; SQLite's write lock is that already."""
     if db.session.get_bind().dialect.name == "postgresql":
         db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TURN})
-        # Compiling a page's query takes longer than running it.
-        db.session.execute(text("SET LOCAL jit = off"))
 
 
 def _begin(issue_id: int) -> _Work | None:
@@ -242,9 +240,13 @@ def _add(run: Run, edition_ids: Mapping[str, int]) -> int:
     # The signature as an expression is no key SQLite could walk the choices first by, which would write the messages
     # all over the index; PostgreSQL joins by hash.
     chosen = _PAGE.join(_CHOICE, _CHOICE.c.signature == _PAGE.c.signature.concat(""))
-    columns = (_PAGE.c.reader_id.label("recipient_id"), _PAGE.c.address, _PAGE.c.address_key, _CHOICE.c.edition_id)
-    query = select(*columns[:3], columns[3].label("ref")).select_from(chosen).order_by(_PAGE.c.reader_id)
-    return queue.add_from(run, query)
+    planned = select(
+        _PAGE.c.reader_id.label("recipient_id"),
+        _PAGE.c.address,
+        _PAGE.c.address_key,
+        _CHOICE.c.edition_id.label("ref"),
+    )
+    return queue.add_from(run, planned.select_from(chosen).order_by(_PAGE.c.reader_id))
 
 
 def _store_edition(work: _Work, selection: Selection) -> int:

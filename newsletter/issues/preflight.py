@@ -13,11 +13,11 @@ from typing import Any
 from sqlalchemy import Select, exists, or_, select
 
 from newsletter import clock, db, errors, jobs, settings
-from newsletter.issues import counting, figuring, findings, freezing, matching, plates, weblinks
+from newsletter.issues import background, counting, figuring, findings, freezing, matching, plates, weblinks
 from newsletter.issues.findings import Finding, Level
 from newsletter.issues.freezing import Content
 from newsletter.issues.matching import Matcher
-from newsletter.issues.models import Edition, Issue, IssueState, Preflight
+from newsletter.issues.models import OPEN_ISSUES, Edition, Issue, IssueState, Preflight
 from newsletter.issues.selection import Profile, Selection
 from newsletter.issues.weblinks import Standing
 from newsletter.mail import inspection, links
@@ -27,7 +27,6 @@ from newsletter.staff import notices
 
 JOB = "preflight"
 
-_OPEN = (IssueState.DRAFT, IssueState.APPROVED, IssueState.SCHEDULED)
 # Stand for a reader in the mails looked through.
 _TOKEN = "preflight"  # noqa: S105 - opens nothing
 _ADDRESS, _MESSAGE_ID = "reader@magazine.example", "<preflight@magazine.example>"
@@ -109,7 +108,7 @@ def unchecked(issue: Issue) -> str:
 
 def ask(issue: Issue) -> None:
     """Have it looked through anew, soon, and links asked again that did not answer well; flushes."""
-    kept = _row(issue.id)
+    kept = background.row(Preflight, issue.id)
     kept.asked_at = clock.now()
     weblinks.doubt([each["url"] for each in kept.links])
     db.session.flush()
@@ -137,7 +136,7 @@ def look_through(issue_id: int) -> bool:
     with db.reading():
         db.session.rollback()
         issue = db.session.get(Issue, issue_id)
-        if issue is None or issue.state not in _OPEN:
+        if issue is None or issue.state not in OPEN_ISSUES:
             db.session.rollback()
             return False
         content, kept, version = freezing.content(issue), db.session.get(Preflight, issue_id), issue.version
@@ -145,10 +144,9 @@ def look_through(issue_id: int) -> bool:
         seen = None if is_known else _look(issue, content)
         db.session.rollback()
     if db.session.get(Issue, issue_id) is not None:
-        kept = _keep(issue_id, seen) if seen else _row(issue_id)
+        kept = _keep(issue_id, seen) if seen else background.row(Preflight, issue_id)
         kept.version, kept.inspected_at = version, began_at
-        # What was asked for while we looked is still to be done.
-        kept.asked_at = None if kept.asked_at is None or kept.asked_at <= began_at else kept.asked_at
+        background.answered(kept, began_at=began_at)
     db.session.commit()
     return True
 
@@ -158,7 +156,7 @@ def _due(now: datetime) -> Select[int]:
         select(Issue.id)
         .outerjoin(Preflight, Preflight.issue_id == Issue.id)
         .where(
-            Issue.state.in_(_OPEN),
+            Issue.state.in_(OPEN_ISSUES),
             or_(
                 Preflight.issue_id.is_(None),
                 Preflight.asked_at.is_not(None),
@@ -298,18 +296,9 @@ def _tell(issue_id: int) -> None:
 
 
 def _keep(issue_id: int, seen: _Seen) -> Preflight:
-    kept = _row(issue_id)
+    kept = background.row(Preflight, issue_id)
     kept.version, kept.content_hash, kept.inspected_at = seen.version, seen.content_hash, clock.now()
     kept.findings = [finding.value() for finding in seen.findings]
     kept.links, kept.mails = seen.links, seen.mails
     db.session.flush()
     return kept
-
-
-def _row(issue_id: int) -> Preflight:
-    """The row of an issue, made where there is none."""
-    # The issue first: the foreign key asks for it only once the row is there, for which whoever has the issue waits.
-    db.session.execute(select(Issue.id).where(Issue.id == issue_id).with_for_update(read=True, key_share=True))
-    row = {"issue_id": issue_id, "version": 0, "content_hash": "", "findings": [], "links": [], "mails": []}
-    db.session.execute(db.insert(Preflight.__table__).values(row).on_conflict_do_nothing())
-    return db.session.get_one(Preflight, issue_id)

@@ -4,14 +4,14 @@ from typing import Any
 
 from newsletter.issues import lifecycle, runs
 from newsletter.issues.models import Issue
-from newsletter.outbox import queue
+from newsletter.outbox import tally
 from newsletter.outbox.models import MessageState
 
 
 def status(issue: Issue) -> dict[str, Any]:
     """State, planned messages, one number for each message state, why it waits, and people left out by reason."""
     run = runs.find(issue)
-    counts = queue.counts(run) if run else {state.value: 0 for state in MessageState}
+    counts = tally.counts(run) if run else {state.value: 0 for state in MessageState}
     return {
         "issue": issue.id,
         "newsletter": issue.newsletter.slug,

@@ -10,14 +10,11 @@ from sqlalchemy import ColumnElement, String, and_, cast, exists, func, literal,
 from newsletter import db
 from newsletter.issues import amendments, runs
 from newsletter.issues.models import Edition, EditionArticle, EditionPart, Issue
-from newsletter.outbox.models import Message, MessageState, Run, RunState
+from newsletter.outbox.models import UNSENT, Message, MessageState, Run, RunState
 from newsletter.publication.models import Newsletter, NewsletterKind
 
 # A message that ended so never reached its reader; every other one counts, also while its fate is open.
 NOT_HAD = (MessageState.BOUNCED, MessageState.EXPIRED, MessageState.CANCELLED, MessageState.SKIPPED)
-
-# Of a cancelled run these never leave, though they are not marked yet.
-_UNSENT = (MessageState.QUEUED, MessageState.DEFERRED, MessageState.CLAIMED)
 
 
 # A reader of one of these has had the mail, or may have: its body was begun.
@@ -54,7 +51,8 @@ def editions_of(reader_id: ColumnElement[int], run_ids: Sequence[int]) -> Column
     """An expression: the editions a reader was sent, or is being sent, in these runs, joined by commas."""
     if not run_ids:
         return literal("")
-    is_stopped = and_(Run.state == RunState.CANCELLED, Message.state.in_(_UNSENT))
+    # Of a cancelled run these never leave, though they are not marked yet.
+    is_stopped = and_(Run.state == RunState.CANCELLED, Message.state.in_(UNSENT))
     joined: ColumnElement[Any] = (
         select(func.aggregate_strings(cast(Message.ref, String), ","))
         .join(Run, Run.id == Message.run_id)

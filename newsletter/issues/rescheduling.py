@@ -7,7 +7,7 @@ from newsletter import clock, db, errors
 from newsletter.issues import calendar, dates, lifecycle, occurrences
 from newsletter.issues.calendar import Occasion
 from newsletter.issues.dates import Date
-from newsletter.issues.models import OccurrenceState
+from newsletter.issues.models import OPEN_ISSUES, OccurrenceState
 from newsletter.publication.models import Holiday, Newsletter
 from newsletter.staff import audit
 
@@ -123,14 +123,14 @@ def _refuse_open_issue(newsletter: Newsletter, on: date) -> None:
         present = dates.get(newsletter, on)
     except errors.NotFound:
         return
-    if present.issue is not None and present.issue.state in lifecycle.OPEN:
+    if present.issue is not None and present.issue.state in OPEN_ISSUES:
         raise errors.Conflict(f"{newsletter.title}: {_why_not(present)}")
 
 
 def _why_not(present: Date) -> str:
     if present.can_return:
         return "This date is skipped. Bring it back first."
-    if present.issue is not None and present.issue.state in lifecycle.OPEN:
+    if present.issue is not None and present.issue.state in OPEN_ISSUES:
         return "Its issue is open already. Cancel or move that one."
     return "This date is past, or its issue has left."
 

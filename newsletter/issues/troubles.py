@@ -9,7 +9,7 @@ from newsletter import clock, db, settings
 from newsletter.issues import dates, lifecycle, runs
 from newsletter.issues.dates import Date, Standing
 from newsletter.issues.models import Issue
-from newsletter.outbox import doubts, queue, workers
+from newsletter.outbox import doubts, queue, tally, workers
 from newsletter.outbox.models import MessageState, Run
 
 _LATELY = timedelta(days=7)
@@ -33,7 +33,7 @@ def bouncing() -> list[Bounces]:
     recent = select(Run).where(Run.kind == runs.KIND, Run.released_at >= clock.now() - _LATELY)
     for run in db.session.scalars(recent.order_by(Run.id.desc()).limit(_MOST)):
         allowed = int(line * run.planned)
-        bounced = queue.counted_up_to(run, MessageState.BOUNCED, allowed + 1)
+        bounced = tally.counted_up_to(run, MessageState.BOUNCED, allowed + 1)
         if bounced > allowed:
             found.append(Bounces(db.session.get_one(Issue, run.ref), bounced, run.planned))
     return found

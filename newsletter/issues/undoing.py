@@ -107,10 +107,9 @@ def _joined(newer: State, older: State) -> State:
 
 def _put_in_order(issue: Issue, article_ids: list[int]) -> None:
     places = {article_id: place for place, article_id in enumerate(article_ids)}
-    ordered = sorted(issue.entries, key=lambda entry: (places.get(entry.article_id, len(places)), entry.position))
-    for position, entry in enumerate(ordered):
-        entry.position = position
-    issue.entries.sort(key=lambda entry: entry.position)
+    issue.put_in_order(
+        sorted(issue.entries, key=lambda entry: (places.get(entry.article_id, len(places)), entry.position))
+    )
 
 
 def _forget_old(issue: Issue) -> None:

@@ -49,7 +49,8 @@ def known(urls: Collection[str], now: datetime) -> dict[str, Answered]:
 
 def check(urls: Collection[str]) -> int:
     """Ask those of the addresses of which nothing is known; how many. Owns its transactions, one an answer."""
-    wanted = [url for url in dict.fromkeys(urls) if url not in known(urls, clock.now())]
+    answered = known(urls, clock.now())
+    wanted = [url for url in dict.fromkeys(urls) if url not in answered]
     db.session.rollback()
     for url, status, problem in _ask(wanted):
         row = {"key": _key(url), "url": url, "status": status, "problem": problem, "checked_at": clock.now()}

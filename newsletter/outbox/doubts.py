@@ -5,9 +5,9 @@ These are the only moves out of an end (states.MESSAGE_MOVES); each is harmless 
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import CursorResult, Select, Update, bindparam, func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 
 from newsletter import clock, db, errors
 from newsletter.outbox.models import Message, MessageState, Run, RunState
@@ -71,7 +71,7 @@ def resend(message_ids: Sequence[int]) -> dict[int, list[int]]:
     now = clock.now()
     runs = {message.run_id for message in find(message_ids)}
     open_again = update(Run).where(Run.id.in_(runs), Run.state.in_([RunState.RUNNING, RunState.FINISHED]))
-    _update(open_again.values(state=RunState.RUNNING, running_since=now, finished_at=None, doubts_in_row=0))
+    db.changed(open_again.values(state=RunState.RUNNING, running_since=now, finished_at=None, doubts_in_row=0))
     sendable = select(Run.id).where(Run.state.in_([RunState.RUNNING, RunState.PAUSED]))
     values = {"state": MessageState.QUEUED, "due_at": now, "settled_at": None}
     return _move(message_ids, values, among=sendable)
@@ -100,11 +100,6 @@ def _uncertain(run_id: int | None) -> Select[Any]:
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     ordered = sorted(set(ids))
     return (ordered[start : start + _CHUNK] for start in range(0, len(ordered), _CHUNK))
-
-
-def _update(statement: Update) -> int:
-    result = db.session.execute(statement, execution_options={"synchronize_session": False})
-    return cast("CursorResult[Any]", result).rowcount
 
 
 # As a literal, not a parameter, so that both databases use the partial index.

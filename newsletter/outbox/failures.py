@@ -1,9 +1,8 @@
 """Messages that were refused or given up, queued again when an editor says so: nobody has received them."""
 
 from collections.abc import Sequence
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import select, update
 
 from newsletter import clock, db, errors
 from newsletter.outbox import listing, watch
@@ -34,7 +33,7 @@ def resend(run: Run, message_ids: Sequence[int]) -> int:
     now = clock.now()
     if run.state not in (RunState.RUNNING, RunState.PAUSED, RunState.FINISHED):
         raise errors.Conflict(f"Only what was sent can be sent again; this is {run.state}.")
-    moved = _update(
+    moved = db.changed(
         update(Message)
         .where(
             Message.id.in_(message_ids),
@@ -47,12 +46,7 @@ def resend(run: Run, message_ids: Sequence[int]) -> int:
     if moved:
         open_again = update(Run).where(Run.id == run.id, Run.state.in_([RunState.RUNNING, RunState.FINISHED]))
         beginning = {"doubts_in_row": 0, "sampled": 0, "sampled_bounces": 0}
-        _update(open_again.values(state=RunState.RUNNING, running_since=now, finished_at=None, **beginning))
+        db.changed(open_again.values(state=RunState.RUNNING, running_since=now, finished_at=None, **beginning))
         watch.wake(db.session.connection())
     db.session.expire_all()
     return moved
-
-
-def _update(statement: Any) -> int:
-    result = db.session.execute(statement, execution_options={"synchronize_session": False})
-    return cast("CursorResult[Any]", result).rowcount

@@ -6,19 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import CTE, Select, func, literal_column, select, text
 
 from newsletter import db
-from newsletter.outbox import queue
-from newsletter.outbox.models import APART, Message, MessageState, Run, RunState
+from newsletter.outbox.models import APART, ENDED_APART, UNSENT, Message, MessageState, Run, RunState
 
 PAGE = 50
 _SCAN = 10_000  # messages looked at for one page, where it is likely among them; else their index is asked
-
-_ENDED_APART = (
-    MessageState.BOUNCED,
-    MessageState.EXPIRED,
-    MessageState.SKIPPED,
-    MessageState.UNCERTAIN,
-    MessageState.CANCELLED,
-)
 
 
 @dataclass(frozen=True)
@@ -32,13 +23,13 @@ class Listed:
 def page(run: Run, counts: Mapping[str, int], *, state: MessageState | None = None, after: int = 0) -> Listed:
     """Up to PAGE messages, in a state or in any, of recipients above `after`; fewer where they are far between.
 
-    `counts` are the run's by state (queue.counts): they say how to find a page of a state.
+    `counts` are the run's by state (tally.counts): they say how to find a page of a state.
     """
     if state is None:
         return _cut(_rows(run, after).limit(PAGE + 1))
     if state is MessageState.CANCELLED and run.state is RunState.CANCELLED:
         # What never left counts as cancelled at once, and is marked in pages.
-        return _looked_for(run, after, [MessageState.CANCELLED, *queue.UNSENT])
+        return _looked_for(run, after, [MessageState.CANCELLED, *UNSENT])
     if state is MessageState.SENT or counts[state] * _SCAN > 2 * PAGE * sum(counts.values()):
         return _looked_for(run, after, [state])
     ids = ids_in(run.id, [state])
@@ -67,7 +58,7 @@ def ids_in(run_id: int, states: Sequence[MessageState]) -> CTE:
     """
     literals = ", ".join(f"'{MessageState(state).value}'" for state in states)
     ids = select(Message.id).where(Message.run_id == run_id, Message.state.in_([literal_column(literals)]))
-    if all(state in _ENDED_APART for state in states):
+    if all(state in ENDED_APART for state in states):
         ids = ids.where(text(APART))
     elif all(state in (MessageState.CLAIMED, MessageState.SENDING) for state in states):
         ids = ids.where(Message.claimed_by.is_not(None))
@@ -76,7 +67,7 @@ def ids_in(run_id: int, states: Sequence[MessageState]) -> CTE:
 
 def shown_state(message: Message, run: Run) -> str:
     """The state as people are told it: what a cancelled run has not sent is cancelled, marked so or not yet."""
-    if run.state is RunState.CANCELLED and message.state in queue.UNSENT:
+    if run.state is RunState.CANCELLED and message.state in UNSENT:
         return MessageState.CANCELLED.value
     return message.state.value
 

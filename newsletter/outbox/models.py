@@ -66,7 +66,17 @@ class MessageState(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
-APART = "state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled')"
+# What has not begun to leave; of a run that goes on, it will.
+UNSENT = (MessageState.QUEUED, MessageState.DEFERRED, MessageState.CLAIMED)
+# The ends other than sent, and the same as the condition of their index.
+ENDED_APART = (
+    MessageState.BOUNCED,
+    MessageState.EXPIRED,
+    MessageState.SKIPPED,
+    MessageState.UNCERTAIN,
+    MessageState.CANCELLED,
+)
+APART = f"state IN ({', '.join(repr(state.value) for state in ENDED_APART)})"
 
 
 class Message(Base):

@@ -1,21 +1,17 @@
 """What rooms ask of the outbox: rows into streams and runs, and a run's way from planning to its end."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    CursorResult,
-    Delete,
-    Insert,
     Select,
     String,
     Subquery,
-    Update,
     delete,
     func,
     insert,
@@ -28,15 +24,13 @@ from sqlalchemy import cast as cast_sql
 
 from newsletter import clock, db, errors, settings
 from newsletter.outbox import sql, states, suppression, watch
-from newsletter.outbox.models import Message, MessageState, Policy, Run, RunState, SuppressionReason
+from newsletter.outbox.models import UNSENT, Message, MessageState, Policy, Run, RunState, SuppressionReason
 
 SUPPRESSED = "suppressed"
 UNSUBSCRIBED = "unsubscribed"
 
 # The kind of a run that was forgotten; nothing looks for it but `clear_discarded`.
 DISCARDED = "discarded"
-
-_CHUNK = 500  # ids in one statement
 
 
 @dataclass(frozen=True)
@@ -106,7 +100,7 @@ def add_from(run: Run, query: Select[Any]) -> int:
     _require(run, RunState.PLANNING, "Messages can be added only while the run is planned.")
     names, columns = zip(*_planned(run.id, query.subquery()), strict=True)
     statement = insert(Message).from_select(names, select(*columns))
-    added = _update(statement.execution_options(preserve_rowcount=True))
+    added = db.changed(statement.execution_options(preserve_rowcount=True))
     db.session.execute(update(Run).where(Run.id == run.id).values(planned=Run.planned + added))
     db.session.refresh(run)
     return added
@@ -173,9 +167,9 @@ def clear_discarded() -> int:
     most = settings.current().sweep_page
     # By recipient, because there is an index for it.
     page = select(Message.id).filter_by(run_id=run_id).order_by(Message.recipient_id).limit(most)
-    deleted = _update(delete(Message).where(Message.id.in_(page)))
+    deleted = db.changed(delete(Message).where(Message.id.in_(page)))
     if deleted < most:
-        deleted += _update(delete(Run).where(Run.id == run_id))
+        deleted += db.changed(delete(Run).where(Run.id == run_id))
     db.session.expire_all()
     return deleted
 
@@ -196,44 +190,8 @@ def redirect(recipient_id: int, address: str, kind: str = "issue") -> None:
     waiting = [MessageState.QUEUED, MessageState.DEFERRED]
     theirs = (Message.recipient_id == recipient_id) & Message.run_id.in_(runs) & Message.state.in_(waiting)
     key = suppression.key_of(address)
-    _update(update(Message).where(theirs).values(address=address, address_key=key, domain=key.rpartition("@")[2]))
+    db.changed(update(Message).where(theirs).values(address=address, address_key=key, domain=key.rpartition("@")[2]))
     db.session.expire_all()
-
-
-def has_open(run: Run, refs: Sequence[int]) -> bool:
-    """Whether a message of the run with one of these refs may still leave, or is leaving."""
-    for chunk in _chunks(refs):
-        query = select(Message.id).where(_is_of(run), Message.ref.in_(chunk)).limit(1)
-        for state in ("'queued'", "'deferred'"):
-            if db.session.scalar(query.where(Message.state == literal_column(state))) is not None:
-                return True
-        if db.session.scalar(query.where(Message.claimed_by.is_not(None))) is not None:
-            return True
-    return False
-
-
-def unsent(run: Run, state: MessageState, *, after: int, limit: int) -> list[tuple[int, int]]:
-    """(id, ref) of messages of a run in `state` (queued or deferred) whose id is above `after`, by id."""
-    query = select(Message.id, Message.ref).where(_is_of(run), Message.state == literal_column(f"'{state.value}'"))
-    page = query.where(Message.id > after).order_by(Message.run_id, Message.id).limit(limit)
-    return [(row.id, row.ref) for row in db.session.execute(page)]
-
-
-def readdress(run: Run, message_ids: Sequence[int], *, from_ref: int, to_ref: int) -> int:
-    """Give messages that wait another edition; a body that is being written keeps its own. How many it were."""
-    return sum(
-        _update(update(Message).where(_waits(run, chunk), Message.ref == from_ref).values(ref=to_ref))
-        for chunk in _chunks(message_ids)
-    )
-
-
-def skip(run: Run, message_ids: Sequence[int], *, from_ref: int, reason: str) -> int:
-    """Never send messages that wait with this ref, for a reason an editor reads. How many it were."""
-    values = {"state": MessageState.SKIPPED, "last_reply": reason, "settled_at": clock.now()}
-    return sum(
-        _update(update(Message).where(_waits(run, chunk), Message.ref == from_ref).values(values))
-        for chunk in _chunks(message_ids)
-    )
 
 
 def find_run(kind: str, ref: int = 0) -> Run | None:
@@ -257,45 +215,6 @@ def next_try(run: Run) -> datetime | None:
 def is_waiting_since(at: datetime) -> bool:
     """Whether a running run has a message that was due at that instant and that no worker has taken."""
     return db.session.execute(_WAITING, {"limit_at": at}).first() is not None
-
-
-def counted_up_to(run: Run, state: MessageState, most: int) -> int:
-    """How many messages of a run ended in a state other than sent, counted no further than `most`."""
-    return int(db.session.execute(_SOME, {"run": run.id, "state": state.value, "most": most}).scalar_one())
-
-
-def counts(run: Run) -> dict[str, int]:
-    """How many messages of a run are in each state, every state named, as of one instant."""
-    return counts_by_run([run.id])[run.id]
-
-
-def counts_by_run(run_ids: Sequence[int]) -> dict[int, dict[str, int]]:
-    """`counts` of many runs in one query, for lists.
-
-    What was sent is not counted but what is left of the planned, so that an issue of a million costs little to watch.
-    """
-    found: dict[int, dict[str, int]] = {run_id: {state.value: 0 for state in MessageState} for run_id in run_ids}
-    rows = db.session.execute(_COUNTED, {"ids": list(run_ids)}).all()
-    for run_id, state, number in rows:
-        if state in found[run_id]:
-            found[run_id][state] += number
-    for run_id, told, number in rows:
-        numbers = found[run_id]
-        if told == _PLANNED:
-            numbers[MessageState.SENT] += number - sum(numbers.values())
-        elif told == _STOPPED:
-            for unsent in UNSENT:
-                numbers[MessageState.CANCELLED] += numbers[unsent]
-                numbers[unsent] = 0
-    return found
-
-
-def counts_of(run: Run, refs: Sequence[int], *, planned: int) -> dict[str, int]:
-    """How many of the `planned` messages of a run that send these refs are in each state, every state named."""
-    found = {state.value: 0 for state in MessageState}
-    found.update(dict(db.session.execute(_COUNTED_OF, {"run": run.id, "ids": list(refs)}).all()))
-    found[MessageState.SENT] = planned - sum(found.values())
-    return found
 
 
 def _stream(kind: str, *, policy: Policy, lifetime: timedelta, priority: int) -> Run:
@@ -392,20 +311,6 @@ def _may_write(address: str, *, despite_bounce: bool) -> bool:
     return despite_bounce and found.reason is SuppressionReason.HARD_BOUNCE
 
 
-def _is_of(run: Run) -> ColumnElement[bool]:
-    # Not an equality: see ledger._RUNS_IN_TURN.
-    return (Message.run_id >= run.id) & (Message.run_id <= run.id)
-
-
-def _waits(run: Run, message_ids: Sequence[int]) -> ColumnElement[bool]:
-    unsent = Message.state.in_([MessageState.QUEUED, MessageState.DEFERRED])
-    return (Message.run_id == run.id) & Message.id.in_(message_ids) & unsent
-
-
-def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
-
-
 def _move(
     run: Run,
     origins: Sequence[RunState],
@@ -417,7 +322,7 @@ def _move(
     statement = update(Run).where(Run.id == run.id, Run.state.in_(origins))
     if condition is not None:
         statement = statement.where(condition)
-    moved = _update(statement.values(state=target, **values))
+    moved = db.changed(statement.values(state=target, **values))
     db.session.refresh(run)
     return moved > 0
 
@@ -430,57 +335,12 @@ def _require(run: Run, state: RunState, sentence: str) -> None:
 
 def _settle_unsent(which: ColumnElement[bool], state: MessageState, reason: str) -> int:
     statement = update(Message).where(which, Message.state.in_(UNSENT))
-    moved = _update(statement.values(state=state, last_reply=reason, claimed_by=None, settled_at=clock.now()))
+    moved = db.changed(statement.values(state=state, last_reply=reason, claimed_by=None, settled_at=clock.now()))
     db.session.expire_all()
     return moved
 
 
-def _update(statement: Update | Delete | Insert) -> int:
-    result = db.session.execute(statement, execution_options={"synchronize_session": False})
-    return cast("CursorResult[Any]", result).rowcount
-
-
-# What has not begun to leave; of a run that goes on, it will.
-UNSENT = (MessageState.QUEUED, MessageState.DEFERRED, MessageState.CLAIMED)
 _GOING_ON = (RunState.PLANNING, RunState.RUNNING, RunState.PAUSED)
-
-# One statement is one snapshot: the numbers belong together at any moment. Each part has a partial index of its own
-# (+run_id: SQLite would walk the run); only streams, which nobody watches, are counted row by row.
-_PLANNED, _STOPPED = "planned", "stopped"
-_COUNTED = sql.statement("""
-    SELECT run_id, 'queued' AS told, count(*) AS number FROM message
-     WHERE run_id IN :ids AND state = 'queued' GROUP BY run_id
-    UNION ALL
-    SELECT run_id, 'deferred', count(*) FROM message WHERE run_id IN :ids AND state = 'deferred' GROUP BY run_id
-    UNION ALL
-    SELECT run_id, state, count(*) FROM message
-     WHERE +run_id IN :ids AND claimed_by > 0 AND state IN ('claimed', 'sending') GROUP BY run_id, state
-    UNION ALL
-    SELECT run_id, state, count(*) FROM message
-     WHERE run_id IN :ids AND state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled')
-     GROUP BY run_id, state
-    UNION ALL
-    SELECT id, 'sent', (SELECT count(*) FROM message WHERE message.run_id = run.id AND message.state = 'sent')
-      FROM run WHERE id IN :ids AND is_stream
-    UNION ALL
-    SELECT id, 'planned', planned FROM run WHERE id IN :ids AND NOT is_stream
-    UNION ALL
-    SELECT id, 'stopped', 1 FROM run WHERE id IN :ids AND state = 'cancelled'
-""")
-
-# The same of some editions of one run.
-_COUNTED_OF = sql.statement("""
-    SELECT state, count(*) FROM message WHERE run_id = :run AND state = 'queued' AND ref IN :ids GROUP BY state
-    UNION ALL
-    SELECT state, count(*) FROM message WHERE run_id = :run AND state = 'deferred' AND ref IN :ids GROUP BY state
-    UNION ALL
-    SELECT state, count(*) FROM message
-     WHERE +run_id = :run AND claimed_by > 0 AND state IN ('claimed', 'sending') AND ref IN :ids GROUP BY state
-    UNION ALL
-    SELECT state, count(*) FROM message
-     WHERE run_id = :run AND state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled') AND ref IN :ids
-     GROUP BY state
-""")
 
 # A run between itself and itself: see ledger.
 _WAITING = sql.statement("""
@@ -488,10 +348,4 @@ _WAITING = sql.statement("""
        AND EXISTS (SELECT 1 FROM message WHERE run_id >= run.id AND run_id <= run.id
                    AND state = 'queued' AND due_at <= :limit_at)
      LIMIT 1
-""")
-
-_SOME = sql.statement("""
-    SELECT count(*) FROM (
-        SELECT 1 FROM message WHERE run_id = :run AND state = :state
-           AND state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled') LIMIT :most) AS counted
 """)

@@ -53,10 +53,6 @@ class Reading:
     contrast: float
     on: str  # what is written on the colour
 
-    @property
-    def is_readable(self) -> bool:
-        return self.contrast >= CONTRAST
-
 
 def readings(accent: str) -> list[Reading]:
     """The accent on light and on dark paper."""

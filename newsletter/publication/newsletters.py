@@ -80,7 +80,7 @@ def save(slug: str, plan: Plan, *, seen: str | None = None) -> Newsletter:
     newsletter = find(slug, lock=True)
     if newsletter is not None:
         stamps.check(seen, dataclasses.asdict(plan_of(newsletter)))
-    if newsletter is None:
+    else:
         count = db.session.scalar(select(func.count()).select_from(Newsletter)) or 0
         newsletter = Newsletter(
             slug=slug, position=count + 1, is_default=count == 0, created_at=clock.now(), days=[], at="", zone="UTC"
@@ -123,6 +123,12 @@ def public() -> list[Newsletter]:
 def default() -> Newsletter | None:
     """The newsletter a sign-up without a choice means."""
     return db.session.scalars(select(Newsletter).filter_by(is_default=True)).first()
+
+
+def zone() -> str:
+    """The zone in which the publication is at home: that of its default newsletter."""
+    found = default()
+    return found.zone if found else "UTC"
 
 
 def set_calendar(newsletter: Newsletter, calendar: Calendar) -> None:

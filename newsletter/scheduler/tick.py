@@ -7,7 +7,7 @@ Each step owns its transactions, and one that fails is logged and stops none of 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -74,14 +74,11 @@ def defer_issues(report: Report) -> None:
         _defer(report, "release", issue_id=issue_id)
     for issue_id in _read(report, timekeeping.soon):
         _defer(report, "plan", issue_id=issue_id)
-    for issue_id in _read(report, counting.due):
-        _defer(report, counting.JOB, issue_id=issue_id)
     for issue_id in _read(report, amending.waiting):
         _defer(report, "correct", issue_id=issue_id)
-    for issue_id in _read(report, preflight.due):
-        _defer(report, preflight.JOB, issue_id=issue_id)
-    for newsletter_id in _read(report, foresight.due):
-        _defer(report, foresight.JOB, newsletter_id=newsletter_id)
+    for check in _CHECKS:
+        for each in _read(report, check.due):
+            _defer(report, check.job, **{check.of: each})
 
 
 def defer_feeds(report: Report) -> None:
@@ -132,15 +129,26 @@ def _poll_feeds(report: Report) -> None:
 
 def _check_issues(report: Report) -> None:
     """Last, as nobody's mail waits for it: the figures of open issues, what is wrong with them, links for the next."""
-    for issue_id in _read(report, counting.due):
-        with _step(report, counting.JOB, issue_id=issue_id):
-            counting.count(issue_id)
-    for issue_id in _read(report, preflight.due):
-        with _step(report, preflight.JOB, issue_id=issue_id):
-            preflight.run(issue_id)
-    for newsletter_id in _read(report, foresight.due):
-        with _step(report, foresight.JOB, newsletter_id=newsletter_id):
-            foresight.check(newsletter_id)
+    for check in _CHECKS:
+        for each in _read(report, check.due):
+            with _step(report, check.job, **{check.of: each}):
+                check.act(each)
+
+
+class _Check(NamedTuple):
+    """Something that is found out of issues beside the way they go: what is due, and the job of one id."""
+
+    due: Callable[[datetime], list[int]]
+    job: str
+    of: str
+    act: Callable[[int], None]
+
+
+_CHECKS = (
+    _Check(counting.due, counting.JOB, "issue_id", counting.count),
+    _Check(preflight.due, preflight.JOB, "issue_id", preflight.run),
+    _Check(foresight.due, foresight.JOB, "newsletter_id", foresight.check),
+)
 
 
 class _step:  # noqa: N801 - reads as the statement it is

@@ -15,9 +15,13 @@ def compose(row: composers.Row) -> composers.Wire | composers.Skipped:
         return composers.Skipped("no longer an editor")
     if notice.seen_at is not None:
         return composers.Skipped("seen on the desk")
+    return wire(row, subject=notice.subject, text=notice.text, path=notice.path or "/admin")
+
+
+def wire(row: composers.Row, *, subject: str, text: str, path: str) -> composers.Wire:
+    """A mail of the desk with one sentence or a few, and a button that leads to a page of it."""
     present = settings.current()
-    url = f"{present.base_url}{notice.path or '/admin'}"
-    rendered = letters.notice(looks.of(masthead.current()), subject=notice.subject, text=notice.text, url=url)
+    rendered = letters.notice(looks.of(masthead.current()), subject=subject, text=text, url=f"{present.base_url}{path}")
     outgoing = mime.Outgoing(
         sender=present.sender,
         recipient=row.address,

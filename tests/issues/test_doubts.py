@@ -10,7 +10,7 @@ from newsletter import db
 from newsletter.issues import composing, doubts, lifecycle, planning, runs
 from newsletter.issues.models import Issue
 from newsletter.outbox import doubts as outbox_doubts
-from newsletter.outbox import ledger, queue, workers
+from newsletter.outbox import ledger, tally, workers
 from newsletter.outbox.models import Message, MessageState, Run, RunState
 from newsletter.staff import audit
 from tests.conftest import both_engines
@@ -75,7 +75,7 @@ def test_a_settled_message_never_moves_again(issue, lost):
     doubts.settle(lost, as_=MessageState.BOUNCED, evidence="a DSN came back", actor="ed")
     assert doubts.settle(lost, as_=MessageState.SENT, evidence="?", actor="ed").moved == []
     assert doubts.resend(lost, actor="ed").moved == []
-    assert queue.counts(runs.find(issue))["bounced"] == 2
+    assert tally.counts(runs.find(issue))["bounced"] == 2
     assert runs.find(issue).state is RunState.FINISHED
 
 

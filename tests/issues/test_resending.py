@@ -10,7 +10,7 @@ from newsletter import clock, db, errors, invariants
 from newsletter.audience.models import SubscriptionState
 from newsletter.issues import composing, lifecycle, planning, receipts, resending, runs
 from newsletter.issues.models import Issue
-from newsletter.outbox import doubts, listing, queue, suppression
+from newsletter.outbox import doubts, listing, queue, suppression, tally
 from newsletter.outbox.models import Message, MessageState, RunState, SuppressionReason
 from newsletter.staff import audit
 from tests.conftest import both_engines
@@ -142,7 +142,7 @@ def test_the_list_goes_by_state_page_by_page_and_names_each_once(people, monkeyp
         for state in (None, *MessageState) if scan else tuple(set(MessageState) - {MessageState.SENT}):
             seen, after = [], 0
             while after is not None:
-                found = listing.page(run, queue.counts(run), state=state, after=after)
+                found = listing.page(run, tally.counts(run), state=state, after=after)
                 seen += [message.recipient_id for message in found.messages]
                 assert len(found.messages) <= 2
                 after = found.further

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy
 
 from newsletter import db, errors
-from newsletter.outbox import composers, queue, suppression
+from newsletter.outbox import composers, queue, suppression, tally
 from newsletter.outbox.models import MessageState, Policy, RunState, SuppressionReason
 from newsletter.outbox.parcels import Asked, Told
 from newsletter.outbox.replies import Reply
@@ -28,7 +28,7 @@ def test_every_reader_gets_the_message_once_and_the_run_is_finished(post_office)
     )
     assert post_office.states() == {"sent": 30}
     run = post_office.run(run_id)
-    assert (run.state, queue.counts(run)["sent"], run.finished_at is not None) == (RunState.FINISHED, 30, True)
+    assert (run.state, tally.counts(run)["sent"], run.finished_at is not None) == (RunState.FINISHED, 30, True)
     assert post_office.drain(transport) == {}
     assert len(transport.accepted) == 30
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from newsletter import db, errors, signing
-from newsletter.outbox import queue, suppression
+from newsletter.outbox import queue, suppression, tally
 from newsletter.outbox.models import MessageState, Policy, RunState, SuppressionReason
 from tests.conftest import both_engines
 
@@ -22,8 +22,8 @@ def test_the_same_recipient_in_a_stream_or_a_run_is_one_message(room):
     assert queue.add(run, [_planned(1), _planned(2), _planned(2)]) == 2
     assert queue.add(run, [_planned(2), _planned(3)]) == 1
     db.session.commit()
-    assert (run.planned, queue.counts(run)["queued"]) == (3, 3)
-    assert set(queue.counts(run)) == {state.value for state in MessageState}
+    assert (run.planned, tally.counts(run)["queued"]) == (3, 3)
+    assert set(tally.counts(run)) == {state.value for state in MessageState}
 
 
 def test_message_ids_are_unique_and_of_the_senders_domain(room):
@@ -62,7 +62,7 @@ def test_a_run_moves_only_as_its_table_says(room):
     queue.resume(run)
     assert (run.state, run.paused_reason) == (RunState.RUNNING, "")
     queue.cancel(run)
-    assert queue.counts(run)["cancelled"] == 2
+    assert tally.counts(run)["cancelled"] == 2
     _refuses(run, queue.cancel, queue.resume, queue.pause, queue.release)
 
 
@@ -88,7 +88,7 @@ def test_leaving_skips_what_is_queued_in_the_runs_named(room):
     for run in runs:
         queue.add(run, [_planned(5), _planned(6)])
     assert queue.cancel_for(5, refs=[2]) == 1
-    assert [queue.counts(run)["skipped"] for run in runs] == [0, 1]
+    assert [tally.counts(run)["skipped"] for run in runs] == [0, 1]
     assert queue.cancel_for(5) == 1
     assert queue.cancel_for(5) == 0
 

@@ -13,7 +13,7 @@ from newsletter.articles import feeds, polling
 from newsletter.articles.models import Feed, FeedMapping
 from newsletter.issues import composing, lifecycle, planning, rescheduling, runs, timekeeping
 from newsletter.issues.models import Issue, IssueState, Occurrence, OccurrenceState
-from newsletter.outbox import queue
+from newsletter.outbox import queue, tally
 from newsletter.outbox.models import Message
 from newsletter.publication import newsletters
 from newsletter.publication.models import Approval
@@ -397,7 +397,7 @@ def test_many_schedulers_at_once_make_one_issue_and_one_message_each(daily, app,
     assert [(issue.number, issue.state) for issue in issues()] == [(1, IssueState.RELEASED)] * 2
     assert (messages(), db.session.query(Occurrence).count()) == (21, 2)
     for issue in issues():
-        assert runs.find(issue).planned == queue.counts(runs.find(issue))["queued"]
+        assert runs.find(issue).planned == tally.counts(runs.find(issue))["queued"]
 
 
 def test_the_sweep_finishes_an_issue_nobody_was_to_get(daily, time):

@@ -19,14 +19,13 @@ def show() -> str:
     """The list, newest first."""
     search = _search()
     found = audit.page(search, before=request.args.get("before", type=int))
-    default = newsletters.default()
     return render_template(
         "admin/audit.html",
         entries=[(entry, audit.changes(entry), _place(entry.subject)) for entry in found],
         search=search,
         asked=_asked(search),
         people=[each.address for each in editors.all()],
-        zone=default.zone if default else "UTC",
+        zone=newsletters.zone(),
         older=found[-1].id if len(found) == audit.PAGE else None,
     )
 

@@ -46,7 +46,7 @@ def show() -> str:
         period=period,
         periods=PERIODS,
         counted_at=growth.counted_at(),
-        zone=_zone(),
+        zone=newsletters.zone(),
         older=found[-1].issue_id if len(found) == results.PAGE else None,
     )
 
@@ -100,8 +100,3 @@ def _cells(each: results.Result) -> list[object]:
         each.left,
         *(None if share is None else round(share, 4) for share in shares),
     ]
-
-
-def _zone() -> str:
-    default = newsletters.default()
-    return default.zone if default else "UTC"

@@ -1,6 +1,6 @@
 """Files of readers: brought, looked through, taken in, with a report of every row that was not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, make_response, render_template, request, stream_with_context, url_for
@@ -65,32 +65,18 @@ def show_progress(import_id: int) -> str:
 @access.needs(Action.PLAN)
 def start(import_id: int) -> AnyResponse:
     """Take the readers in."""
-    found, visitor = imports.get(import_id), access.visitor()
-    try:
-        checked = imports.describe(found)
-        imports.begin(found)
-    except errors.Conflict as error:
-        db.session.rollback()
-        return _one(imports.get(import_id), error.message)
-    _record("readers imported", found, checked)
-    db.session.commit()
-    return answers.see_other(url_for(".show_one", import_id=import_id), told=f"{visitor.name}, it is under way.")
+    here = url_for(".show_one", import_id=import_id)
+    return _decide(
+        import_id, imports.begin, "readers imported", there=here, told=f"{access.visitor().name}, it is under way."
+    )
 
 
 @blueprint.post("/<int:import_id>/discard")
 @access.needs(Action.PLAN)
 def discard(import_id: int) -> AnyResponse:
     """Forget a file."""
-    found = imports.get(import_id)
-    try:
-        checked = imports.describe(found)
-        imports.discard(found)
-    except errors.Conflict as error:
-        db.session.rollback()
-        return _one(imports.get(import_id), error.message)
-    _record("import discarded", found, checked)
-    db.session.commit()
-    return answers.see_other(url_for(".show"), told="The file is deleted. No reader was added.")
+    gone = "The file is deleted. No reader was added."
+    return _decide(import_id, imports.discard, "import discarded", there=url_for(".show"), told=gone)
 
 
 @blueprint.get("/<int:import_id>/refused.csv")
@@ -116,6 +102,22 @@ def _check(choice: Choice) -> None:
             raise errors.BadInput("One of these is not there any more. Please choose again.", field="newsletters")
 
 
+def _decide(
+    import_id: int, act: Callable[[ReaderImport], object], action: str, *, there: str, told: str
+) -> AnyResponse:
+    """What becomes of a file that was looked through; or its page with the sentence that says why not."""
+    found = imports.get(import_id)
+    try:
+        checked = imports.describe(found)
+        act(found)
+    except errors.Conflict as error:
+        db.session.rollback()
+        return _one(imports.get(import_id), error.message)
+    _record(action, found, checked)
+    db.session.commit()
+    return answers.see_other(there, told=told)
+
+
 def _record(action: str, found: ReaderImport, checked: dict[str, object]) -> None:
     visitor = access.visitor()
     audit.record(visitor.address, action, f"import {found.id}", after=checked, editor_id=visitor.editor_id)
@@ -136,7 +138,7 @@ def _list(problem: errors.BadInput | None = None) -> Response:
             older=found[-1].id if len(found) == imports.PAGE else None,
             field=problem.field if problem else "",
             said=problem.message if problem else "",
-            zone=_zone(),
+            zone=newsletters.zone(),
         )
     return make_response(page, 422 if problem else 200)
 
@@ -152,11 +154,6 @@ def _one(found: ReaderImport, problem: str = "") -> Response:
             refusals=refusals,
             further=refusals[-1].line if len(refusals) == imports.PAGE else None,
             problem=problem,
-            zone=_zone(),
+            zone=newsletters.zone(),
         )
     return make_response(page, 409 if problem else 200)
-
-
-def _zone() -> str:
-    default = newsletters.default()
-    return default.zone if default else "UTC"

@@ -20,7 +20,7 @@ from newsletter.issues import (
     preflight,
     watching,
 )
-from newsletter.issues.models import Issue, IssueState
+from newsletter.issues.models import OPEN_ISSUES, Issue, IssueState
 from newsletter.staff import audit, editors
 from newsletter.staff.models import AuditEntry
 from newsletter.staff.roles import Action
@@ -155,7 +155,7 @@ def page(
             now=clock.now(),
             is_due=_is_due(issue),
             counted=counting.of(issue),
-            preflight=preflight.of(issue) if issue.state in lifecycle.OPEN else None,
+            preflight=preflight.of(issue) if issue.state in OPEN_ISSUES else None,
             status=found,
             pace=pace,
             about=notes.about(issue),

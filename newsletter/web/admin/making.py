@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from newsletter.issues import arrivals, blocks, editing, lifecycle, undoing
-from newsletter.issues.models import Issue, IssueEdit
+from newsletter.issues import arrivals, blocks, editing, undoing
+from newsletter.issues.models import OPEN_ISSUES, Issue, IssueEdit
 
 
 def matter(issue: Issue) -> dict[str, Any]:
     """The values for templates/admin/_arrivals.html, _steps.html, _stories.html and _blocks.html."""
-    is_open = issue.state in lifecycle.OPEN
+    is_open = issue.state in OPEN_ISSUES
     step = undoing.last(issue) if is_open else None
     takes_arrivals = is_open and not issue.is_note
     return {

@@ -4,7 +4,7 @@ from flask import Blueprint, render_template, request
 
 from newsletter import errors
 from newsletter.issues import agenda, lifecycle, receipts, runs
-from newsletter.outbox import listing, queue
+from newsletter.outbox import listing, tally
 from newsletter.outbox.models import MessageState
 from newsletter.staff.roles import Action
 from newsletter.web.admin import access
@@ -18,7 +18,7 @@ def show(issue_id: int) -> str:
     """The list, in the order the readers came."""
     issue, state = agenda.get(issue_id), _state()
     run, address = runs.find(issue), request.args.get("q", "").strip()[:320]
-    counts = queue.counts(run) if run else {}
+    counts = tally.counts(run) if run else {}
     found = listing.page(run, counts, state=state, after=request.args.get("after", 0, type=int)) if run else None
     return render_template(
         "admin/messages.html",

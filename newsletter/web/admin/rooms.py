@@ -60,7 +60,7 @@ ROOMS: tuple[Room, ...] = (
     Room(
         "Articles",
         "desk_articles.show",
-        ("desk_articles",),
+        ("desk_articles", "desk_article"),
         inner=(Room("Feeds", "desk_feeds.show", ("desk_feeds",)),),
     ),
     Room("Calendar", "desk_calendar.show", ("desk_calendar",)),

@@ -9,7 +9,7 @@ from newsletter.audience import asking
 from newsletter.feedback import growth
 from newsletter.issues import agenda, arrivals, deciding, lifecycle, runs, telling, troubles, watching
 from newsletter.issues.models import Issue, IssueState
-from newsletter.outbox import queue
+from newsletter.outbox import queue, tally
 from newsletter.outbox.models import MessageState, Run
 from newsletter.staff import audit, notices
 from newsletter.staff.models import Notice
@@ -99,7 +99,7 @@ def _stopped() -> list[dict[str, object]]:
         {
             "run": run,
             "subject": asking.subject(run) if run.kind == asking.MAIL else f"Mails of the kind {run.kind}",
-            "left": sum(queue.counts(run)[state] for state in (MessageState.QUEUED, MessageState.DEFERRED)),
+            "left": sum(tally.counts(run)[state] for state in (MessageState.QUEUED, MessageState.DEFERRED)),
         }
         for run in queue.paused(but=runs.KIND)
     ]
