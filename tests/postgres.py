@@ -38,7 +38,7 @@ def cluster() -> Iterator[str]:
 @contextlib.contextmanager
 def private() -> Iterator["Server"]:
     """A running server nobody else uses, which may be stopped and started."""
-    folder = tempfile.mkdtemp(prefix="newsletter-pg-")
+    folder = tempfile.mkdtemp(prefix="newsletter-pg-", dir=_in_memory())
     server = Server(folder)
     try:
         server.start()
@@ -74,7 +74,13 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        options = ("listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off", "max_connections=60")
+        options = (
+            "listen_addresses=127.0.0.1",
+            "fsync=off",
+            "full_page_writes=off",
+            "max_connections=60",
+            "max_wal_size=256MB",
+        )
         self._process = subprocess.Popen(
             [
                 f"{binaries()}/postgres",
@@ -101,6 +107,12 @@ class Server:
             self._process.send_signal(signal.SIGQUIT if at_once else signal.SIGINT)
             self._process.wait(timeout=30)
             self._process = None
+
+
+def _in_memory() -> str | None:
+    """A folder in memory with room for a cluster, where a test's database is copied in 20 ms instead of 40 to 250."""
+    shared = "/dev/shm"
+    return shared if os.path.isdir(shared) and shutil.disk_usage(shared).free > 4 * 2**30 else None
 
 
 def _free_port() -> int:
