@@ -144,7 +144,9 @@ def test_an_article_comes_in_by_its_address_with_nothing_open_meanwhile(client, 
 
     monkeypatch.setattr(pages, "read", read)
     answer = _post(client, csrf, "/admin/articles", url="https://magazine.example/new", topics=["music"])
-    assert "“Brought in &amp; kept” is in." in client.get(answer.location).text
+    shown = client.get(answer.location).text
+    assert "“Brought in &amp; kept” is in. It is offered to its topics’ newsletters." in shown
+    assert 'title="The article in a digest"' in shown
     article = db.session.scalars(select(Article).filter_by(headline="Brought in & kept")).one()
     assert [topic.slug for topic in article.topics] == ["music"]
     assert audit.of(f"article {article.id}")[0].action == "article brought in"

@@ -1,5 +1,7 @@
 """What there is to read: the list, and what is brought in from a page or written by hand."""
 
+from collections.abc import Sequence
+
 from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -27,7 +29,7 @@ def show() -> Response:
 @blueprint.post("")
 @access.needs(Action.EDIT)
 def bring_in() -> Response:
-    """Read an article's page and keep it."""
+    """Read an article's page and keep it; its own page shows what was read, to be looked over."""
     url, chosen = request.form.get("url", "").strip(), request.form.getlist("topics")
     try:
         topics.by_slugs(chosen)
@@ -44,9 +46,10 @@ def bring_in() -> Response:
         after={"url": article.url, "outcome": published.outcome.value},
         editor_id=visitor.editor_id,
     )
-    headline = article.headline
+    address = url_for("desk_article.show", article_id=article.id)
+    told = f"“{article.headline}” is in. {_offered(chosen)}"
     db.session.commit()
-    return answers.see_other(url_for("desk_articles.show"), told=f"“{headline}” is in.")
+    return answers.see_other(address, told=told)
 
 
 @blueprint.get("/new")
@@ -82,8 +85,11 @@ def publish() -> Response:
     )
     address = url_for("desk_article.show", article_id=article.id)
     db.session.commit()
-    offered = "It is offered to its topics’ newsletters." if place.topics else "Give it a topic to have it offered."
-    return answers.see_other(address, told=f"The article is published. {offered}")
+    return answers.see_other(address, told=f"The article is published. {_offered(place.topics)}")
+
+
+def _offered(slugs: Sequence[str]) -> str:
+    return "It is offered to its topics’ newsletters." if slugs else "Give it a topic to have it offered."
 
 
 def _blank(problems: dict[str, str] | None = None, *, status: int = 200) -> Response:
