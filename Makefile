@@ -9,7 +9,7 @@ run: $(VENV)/runtime.installed
 	@$(BIN)/python app.py $(if $(PORT),--port $(PORT))
 
 test: lint
-	@$(BIN)/python -m pytest -n 2 -m "not slow"
+	@$(BIN)/python -m pytest -n 3 -m "not slow"
 
 # The same with the slow suites: browsers at every width, the longer races.
 test-all: lint

@@ -4,7 +4,6 @@ import io
 from datetime import date, timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from newsletter import clock, db
@@ -16,10 +15,9 @@ from newsletter.outbox.models import SuppressionReason
 from newsletter.publication import newsletters
 from newsletter.staff.models import Role
 from tests import needed
-from tests.web import desk
+from tests.web import barriers, desk
 
 pytestmark = pytest.mark.skipif(needed.chromium() is None, reason=needed.CHROMIUM)
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # The narrowest in the dark; in the long run every width in every scheme.
 LOOKS = [
     ("dark", 320),
@@ -168,11 +166,6 @@ def _open(browser: Browser, address: str, client, *, scheme: str = "light", widt
     return context.new_page()
 
 
-def _faults(page: Page) -> list[tuple[str, str]]:
-    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
-    return [(each["id"], each["nodes"][0]["html"]) for each in found]
-
-
 def _is_loaded(answer) -> bool:
     """Whether it is part of a page; what live numbers fetch later is gone when the next page is opened."""
     return answer.status == 200 and answer.request.resource_type != "fetch"
@@ -189,7 +182,7 @@ def test_every_page_is_accessible_fits_and_is_light(browser, address, client, sc
         answers.clear()
         page.goto(address + path)
         page.wait_for_load_state("networkidle")
-        assert _faults(page) == [], path
+        assert barriers.violations(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         assert sum(len(answer.body()) for answer in answers) < PAGE_BYTES, path
     # The browser itself reports the pages that are refused on purpose.
@@ -206,7 +199,7 @@ def test_a_form_that_comes_back_is_accessible_and_says_what_to_mend(browser, add
         with page.expect_navigation():
             page.get_by_role("button", name=button, exact=True).click()
         assert page.locator(".problem, .wrong").count() > 0, path
-        assert _faults(page) == [], path
+        assert barriers.violations(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
     page.context.close()
 

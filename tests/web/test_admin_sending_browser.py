@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from sqlalchemy import select, update
 
@@ -14,8 +13,7 @@ from newsletter.outbox.models import Message
 from newsletter.publication import newsletters
 from newsletter.staff.models import Role
 from tests import needed
-from tests.web import desk
-from tests.web.test_admin_browser import RULES
+from tests.web import barriers, desk
 
 pytestmark = pytest.mark.skipif(needed.chromium() is None, reason=needed.CHROMIUM)
 
@@ -26,8 +24,7 @@ def _fits(page: Page) -> None:
 
 def _is_in_order(page: Page) -> None:
     _fits(page)
-    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], page.url
+    assert barriers.violations(page) == [], page.url
 
 
 def _tab_to(page: Page, words: str) -> None:
