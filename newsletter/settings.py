@@ -101,7 +101,7 @@ class Settings:
     feed_interval: timedelta = _row(timedelta(minutes=15), "how often a feed is polled")
     feed_connections: int = _row(4, "feeds polled at the same time")
     compose_poll_time: timedelta = _row(
-        timedelta(seconds=30), "how long an issue waits for its feeds before it is composed"
+        timedelta(seconds=30), "an issue that is to be composed waits no longer for further feeds of its newsletter"
     )
     feed_items: int = _row(500, "items read from one feed document")
     fetch_bytes: int = _row(5_000_000, "a fetched document may be this large, after decompression")

@@ -6,6 +6,7 @@ Every function owns its transactions, finds in the rows what is to be done, and 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from flask import Flask, current_app
@@ -49,11 +50,14 @@ def register() -> None:
 
 
 def compose(occurrence_id: int) -> tuple[int | None, Polled]:
-    """Ask the newsletter's feeds, then give the occurrence its issue; its id, None where there is none to be made."""
+    """Ask the newsletter's feeds, then give the occurrence its issue; its id, None where there is none to be made.
+
+    The issue waits no longer than `compose_poll_time` for further feeds; those are asked when they are due.
+    """
     newsletter = occurrences.newsletter_of(db.session.get_one(Occurrence, occurrence_id))
     asked = timekeeping.feeds_to_ask(newsletter, clock.now())
     db.session.rollback()
-    polled = poll(asked)
+    polled = poll(asked, until=clock.now() + settings.current().compose_poll_time)
     _fetch_pictures(polled.new)
     occurrence = db.session.get_one(Occurrence, occurrence_id)
     issue = timekeeping.compose_for(occurrence, clock.now())
@@ -76,14 +80,14 @@ def release(issue_id: int) -> bool:
     return is_released
 
 
-def poll(feed_ids: Sequence[int]) -> Polled:
-    """Poll feeds, several at a time: a slow one takes up to fetch_time, and together they take little longer."""
+def poll(feed_ids: Sequence[int], *, until: datetime | None = None) -> Polled:
+    """Poll feeds, several at a time, each for up to fetch_time; none is begun after `until`."""
     polled = Polled()
     if feed_ids:
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         at_once = settings.current().feed_connections
         with ThreadPoolExecutor(at_once, thread_name_prefix="feed") as threads:
-            for report, problem in threads.map(lambda feed_id: _poll_in_context(app, feed_id), feed_ids):
+            for report, problem in threads.map(lambda feed_id: _poll_in_context(app, feed_id, until), feed_ids):
                 polled.reports += [report] if report else []
                 polled.problems += [problem] if problem else []
     return polled
@@ -116,7 +120,9 @@ def _fetch_pictures(count: int) -> None:
             pictures.fetch_missing(limit=1)
 
 
-def _poll_in_context(app: Flask, feed_id: int) -> tuple[polling.Report | None, str]:
+def _poll_in_context(app: Flask, feed_id: int, until: datetime | None) -> tuple[polling.Report | None, str]:
+    if until is not None and clock.now() > until:
+        return None, ""
     with app.app_context():
         try:
             return polling.poll(feed_id), ""

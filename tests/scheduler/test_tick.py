@@ -370,6 +370,28 @@ def test_feeds_are_asked_before_an_issue_is_composed_but_not_twice(daily, time, 
     assert feeds.due(datetime.now(UTC)) == []
 
 
+def test_an_issue_waits_for_slow_feeds_no_longer_than_it_is_allowed_to(daily, time, monkeypatch):
+    made_before = {}
+
+    def poll(feed_id):
+        made_before[feed_id] = len(issues())
+        feed = db.session.get(Feed, feed_id)
+        feed.fetched_at, feed.next_fetch_at = datetime.now(UTC), datetime.now(UTC) + 10 * HOUR
+        db.session.commit()
+        time.shift(timedelta(seconds=20))
+        return polling.Report(feed_id)
+
+    monkeypatch.setattr(polling, "poll", poll)
+    settings.use(dataclasses.replace(settings.current(), feed_connections=1, compose_poll_time=timedelta(seconds=30)))
+    for number in range(4):
+        feed = Feed(url=f"http://127.0.0.1/{number}", next_fetch_at=SEVEN, created_at=SEVEN, mappings=[])
+        feed.mappings.append(FeedMapping(topic_id=daily.topics[0].id))
+        db.session.add(feed)
+    time.move_to(SEVEN)
+    run()
+    assert list(made_before.values()) == [0, 0, 1, 1], "the third and fourth are asked when the issue is there"
+
+
 def test_many_schedulers_at_once_make_one_issue_and_one_message_each(daily, app, time, told):
     other = newsletter("other", at="07:00")
     other.calendar_from_at = daily.calendar_from_at
