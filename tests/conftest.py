@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,10 +68,10 @@ def _compiled_statements() -> Iterator[None]:
 
     Dialects of one kind compile alike, so engines of one kind share what was compiled.
     """
-    shared: dict[type[Dialect], LRUCache[Any, Any]] = {}
+    shared: dict[type[Dialect], LRUCache[Any, Any]] = defaultdict(lambda: LRUCache(5000))
 
     def share(connection: Connection) -> None:
-        connection.engine._compiled_cache = shared.setdefault(type(connection.dialect), LRUCache(5000))
+        connection.engine._compiled_cache = shared[type(connection.dialect)]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DefaultDialect, "__eq__", lambda one, other: type(one) is type(other))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from newsletter import db
 from newsletter.outbox import sql
-from newsletter.outbox.models import UNSENT, MessageState, Run
+from newsletter.outbox.models import APART, UNSENT, MessageState, Run
 
 
 def counts(run: Run) -> dict[str, int]:
@@ -49,7 +49,8 @@ def counted_up_to(run: Run, state: MessageState, most: int) -> int:
 # One statement is one snapshot: the numbers belong together at any moment. Each part has a partial index of its own
 # (+run_id: SQLite would walk the run); only streams, which nobody watches, are counted row by row.
 _PLANNED, _STOPPED = "planned", "stopped"
-_COUNTED = sql.statement("""
+_COUNTED = sql.statement(
+    """
     SELECT run_id, 'queued' AS told, count(*) AS number FROM message
      WHERE run_id IN :ids AND state = 'queued' GROUP BY run_id
     UNION ALL
@@ -59,7 +60,7 @@ _COUNTED = sql.statement("""
      WHERE +run_id IN :ids AND claimed_by > 0 AND state IN ('claimed', 'sending') GROUP BY run_id, state
     UNION ALL
     SELECT run_id, state, count(*) FROM message
-     WHERE run_id IN :ids AND state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled')
+     WHERE run_id IN :ids AND {apart}
      GROUP BY run_id, state
     UNION ALL
     SELECT id, 'sent', (SELECT count(*) FROM message WHERE message.run_id = run.id AND message.state = 'sent')
@@ -68,10 +69,13 @@ _COUNTED = sql.statement("""
     SELECT id, 'planned', planned FROM run WHERE id IN :ids AND NOT is_stream
     UNION ALL
     SELECT id, 'stopped', 1 FROM run WHERE id IN :ids AND state = 'cancelled'
-""")
+""",
+    apart=APART,
+)
 
 # The same of some editions of one run.
-_COUNTED_OF = sql.statement("""
+_COUNTED_OF = sql.statement(
+    """
     SELECT state, count(*) FROM message WHERE run_id = :run AND state = 'queued' AND ref IN :ids GROUP BY state
     UNION ALL
     SELECT state, count(*) FROM message WHERE run_id = :run AND state = 'deferred' AND ref IN :ids GROUP BY state
@@ -80,12 +84,17 @@ _COUNTED_OF = sql.statement("""
      WHERE +run_id = :run AND claimed_by > 0 AND state IN ('claimed', 'sending') AND ref IN :ids GROUP BY state
     UNION ALL
     SELECT state, count(*) FROM message
-     WHERE run_id = :run AND state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled') AND ref IN :ids
+     WHERE run_id = :run AND {apart} AND ref IN :ids
      GROUP BY state
-""")
+""",
+    apart=APART,
+)
 
-_SOME = sql.statement("""
+_SOME = sql.statement(
+    """
     SELECT count(*) FROM (
         SELECT 1 FROM message WHERE run_id = :run AND state = :state
-           AND state IN ('bounced', 'expired', 'skipped', 'uncertain', 'cancelled') LIMIT :most) AS counted
-""")
+           AND {apart} LIMIT :most) AS counted
+""",
+    apart=APART,
+)

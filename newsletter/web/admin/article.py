@@ -23,7 +23,7 @@ from newsletter.web.admin import access, answers, frames
 
 blueprint = Blueprint("desk_article", __name__, url_prefix="/admin/articles/<int:article_id>")
 
-WORDS = ("headline", "dek", "url", "picture_alt", "body")
+_WORDS = ("headline", "dek", "url", "picture_alt", "body")
 
 
 @blueprint.get("")
@@ -37,14 +37,14 @@ def show(article_id: int) -> Response:
 @access.needs(Action.EDIT)
 def write(article_id: int) -> Response:
     """Correct its words; what was approved with the old ones waits, what is being sent stops."""
-    typed = {name: request.form.get(name, "").replace("\r\n", "\n") for name in (*WORDS, "reason")}
+    typed = _typed(*_WORDS, "reason")
     if request.form.get("do") == "look":
         return _one(article_id, typed=typed | {"seen": request.form.get("seen", "")})
     visitor = access.visitor()
     try:
         article = correcting.get(article_id, seen=_seen())
         _check_may_change(article_id)
-        words = Words(**{name: typed[name] for name in WORDS})
+        words = typed_words()
         hand = Hand(visitor.address, visitor.editor_id)
         correction, found = corrections.correct(article.id, words, reason=typed["reason"], hand=hand)
     except errors.BadInput as error:
@@ -177,6 +177,11 @@ def reach(article_id: int, issue_id: int) -> str:
     return render_template("admin/_reach.html", reach=amending.reach(issue, article.id))
 
 
+def typed_words() -> Words:
+    """What a form says of an article's words."""
+    return Words(**_typed(*_WORDS))
+
+
 def typed_place() -> Place:
     """What a form says of an article's topics, rank, counters and picture; raises BadInput."""
     given = request.form
@@ -191,6 +196,10 @@ def typed_place() -> Place:
         _number("comments"),
         given.get("picture_url", "").strip(),
     )
+
+
+def _typed(*names: str) -> dict[str, str]:
+    return {name: request.form.get(name, "").replace("\r\n", "\n") for name in names}
 
 
 def _number(name: str) -> int | None:

@@ -8,7 +8,6 @@ from werkzeug.wrappers import Response
 from newsletter import db, errors, jobs
 from newsletter.articles import catalogue, feeds, pages, publishing, writing
 from newsletter.articles.catalogue import Search
-from newsletter.articles.correcting import Words
 from newsletter.languages import speech
 from newsletter.publication import masthead, topics
 from newsletter.staff import audit
@@ -64,13 +63,14 @@ def begin() -> Response:
 def publish() -> Response:
     """Publish what was written by hand."""
     typed, visitor = request.form, access.visitor()
-    words = Words(**{name: typed.get(name, "").replace("\r\n", "\n") for name in article_page.WORDS})
     try:
         place = article_page.typed_place()
         language = typed.get("language", "")
         if language not in speech.codes():
             raise errors.BadInput("Please choose one of these languages.", field="language")
-        article = writing.write(words, place, author=typed.get("author", "")[:200], language=language)
+        article = writing.write(
+            article_page.typed_words(), place, author=typed.get("author", "")[:200], language=language
+        )
     except errors.BadInput as error:
         db.session.rollback()
         return _blank({error.field or "headline": error.message}, status=422)
