@@ -12,6 +12,7 @@ from sqlalchemy import FromClause, Select, func, select
 from newsletter import db, settings
 from newsletter.audience import readership
 from newsletter.audience.models import Subscriber
+from newsletter.audience.readership import Stretch
 from newsletter.issues import received, selection
 from newsletter.issues.freezing import Content, FrozenStory
 from newsletter.issues.models import Issue
@@ -81,13 +82,13 @@ def pool(content: Content) -> Pool:
 
 def page(matcher: Matcher, *, after: int, limit: int, at: datetime) -> Page | None:
     """The next `limit` readers whose id is above `after`, as of now; None when there are no more."""
-    last_id = readership.page_end(matcher.newsletter_id, after=after, limit=limit)
-    return None if last_id is None else _between(matcher, after=after, last_id=last_id, at=at)
+    stretch = readership.stretch(matcher.newsletter_id, after=after, limit=limit)
+    return None if stretch is None else _page(matcher, stretch, at)
 
 
 def profile_or_reason(matcher: Matcher, reader_id: int, *, at: datetime) -> Profile | str | None:
     """What decides the digest of one reader, or the reason why there is none; None for who does not read it at all."""
-    readers = _between(matcher, after=reader_id - 1, last_id=reader_id, at=at).readers.subquery()
+    readers = _page(matcher, Stretch(reader_id, reader_id, 1), at).readers.subquery()
     signature = db.session.scalar(select(readers.c.signature))
     if signature is None:
         return None
@@ -95,15 +96,17 @@ def profile_or_reason(matcher: Matcher, reader_id: int, *, at: datetime) -> Prof
     return found if judged.chosen else next(iter(judged.left_out))
 
 
-def _between(matcher: Matcher, *, after: int, last_id: int, at: datetime) -> Page:
-    readers = readership.between(matcher.newsletter_id, after=after, last_id=last_id, at=at)
+def _page(matcher: Matcher, stretch: Stretch, at: datetime) -> Page:
+    readers = readership.within(matcher.newsletter_id, stretch, at=at)
     if matcher.audience is not None:
         readers = readers.where(received.is_in(matcher.audience, Subscriber.id.expression))
     found = readers.subquery()
     run_ids = received.runs_with(matcher.offered_ids, except_issue_id=matcher.issue_id)
     had = received.editions_of(found.c.reader_id, run_ids)
     signature = found.c.topics.concat("|").concat(found.c.reason).concat("|").concat(had)
-    return Page(last_id, select(found.c.reader_id, found.c.address, found.c.address_key, signature.label("signature")))
+    return Page(
+        stretch.last_id, select(found.c.reader_id, found.c.address, found.c.address_key, signature.label("signature"))
+    )
 
 
 def judge(matcher: Matcher, readers: FromClause) -> Judgement:

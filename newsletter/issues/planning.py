@@ -159,7 +159,7 @@ def _finish(work: _Work) -> bool:
     run = _turn(work)
     if run is None:
         return False
-    if readership.page_end(work.matcher.newsletter_id, after=run.planned_to_id, limit=1):
+    if readership.stretch(work.matcher.newsletter_id, after=run.planned_to_id, limit=1):
         db.session.rollback()
         return False
     issue = db.session.get_one(Issue, work.issue_id)

@@ -48,8 +48,8 @@ def _publish(typed=2, days=14):
 
 def _stopped(at=None):
     daily = newsletters.get("daily").id
-    last_id = readership.page_end(daily, after=0, limit=10)
-    page = db.session.execute(readership.between(daily, after=0, last_id=last_id, at=at or clock.now()))
+    stretch = readership.stretch(daily, after=0, limit=10)
+    page = db.session.execute(readership.within(daily, stretch, at=at or clock.now()))
     return {each.address: each.reason for each in page}
 
 
