@@ -1,12 +1,14 @@
 """Rows into streams and runs, and a run's way."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from newsletter import db, errors, signing
 from newsletter.outbox import queue, suppression, tally
-from newsletter.outbox.models import MessageState, Policy, RunState, SuppressionReason
+from newsletter.outbox.models import Message, MessageState, Policy, RunState, SuppressionReason
 from tests.conftest import both_engines
 
 pytestmark = both_engines
@@ -32,6 +34,31 @@ def test_message_ids_are_unique_and_of_the_senders_domain(room):
     found = db.session.scalars(db.extension.select(queue.Message.message_id)).all()
     assert len(set(found)) == 100
     assert all(each.startswith(f"<{run.id}.") and each.endswith("@magazine.example>") for each in found)
+
+
+def test_the_database_plans_messages_as_they_are_planned_one_by_one(room):
+    addresses = ["ann@readers.example", '"b@c"@post.example', "cy@mail.example"]
+    one_by_one, by_query = _run(1), _run(2)
+    queue.add(one_by_one, [queue.Planned(number, each, 7) for number, each in enumerate(addresses)])
+    written = select(Message.recipient_id, Message.address, Message.address_key, Message.ref)
+    assert queue.add_from(by_query, written.where(Message.run_id == one_by_one.id)) == 3
+    first, second = ([*db.session.query(Message).filter_by(run_id=run.id)] for run in (one_by_one, by_query))
+    assert [each.domain for each in second] == ["readers.example", "post.example", "mail.example"]
+    names = ("recipient_id", "ref", "address", "address_key", "domain", "state", "attempts", "despite_bounce")
+    assert [[getattr(each, name) for name in names] for each in first] == [
+        [getattr(each, name) for name in names] for each in second
+    ]
+
+
+def test_no_message_id_tells_anything_of_another(room):
+    written = select(Message.recipient_id, Message.address, Message.address_key, Message.ref)
+    first, *runs = (_run(number) for number in range(1, 5))
+    queue.add(first, [_planned(number) for number in range(100)])
+    for run in runs:
+        queue.add_from(run, written.where(Message.run_id == first.id))
+    shape = r"<\d+\.\d+\.([0-9a-f]{16})@magazine\.example>"
+    letters = [re.fullmatch(shape, each)[1] for each in db.session.scalars(select(Message.message_id))]
+    assert len(set(letters)) == len(letters) == 400
 
 
 def test_an_address_is_sent_as_given_and_held_against_suppressions_canonically(room):
