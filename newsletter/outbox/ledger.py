@@ -209,7 +209,7 @@ _CLAIMING = {
 _SKIP_SUPPRESSED = sql.statements(
     """
     UPDATE message SET state = 'skipped', claimed_by = NULL, settled_at = :now, last_reply = 'suppressed'
-    WHERE id {among} AND state = 'claimed' AND claimed_by = :worker AND {suppressed}
+    WHERE id {among} AND state = 'claimed' AND {ours} AND {suppressed}
     RETURNING id
     """,
     suppressed=SUPPRESSED,
@@ -217,17 +217,17 @@ _SKIP_SUPPRESSED = sql.statements(
 
 INTEND = """
     UPDATE message SET state = 'sending'
-    WHERE id {among} AND state = 'claimed' AND claimed_by = :worker
+    WHERE id {among} AND state = 'claimed' AND {ours}
       AND EXISTS (SELECT 1 FROM run WHERE run.id = message.run_id AND run.state = 'running')
       AND NOT {suppressed}
     RETURNING id
 """
 _INTENDING = sql.statements(INTEND, suppressed=SUPPRESSED)
-_INTENDED = sql.statements("SELECT id FROM message WHERE id {among} AND state = 'sending' AND claimed_by = :worker")
+_INTENDED = sql.statements("SELECT id FROM message WHERE id {among} AND state = 'sending' AND {ours}")
 
 _UNCLAIM = sql.statements("""
     UPDATE message SET state = 'queued', claimed_by = NULL
-    WHERE id {among} AND state = 'claimed' AND claimed_by = :worker
+    WHERE id {among} AND state = 'claimed' AND {ours}
 """)
 
 _FORGETTING = sql.statements("""

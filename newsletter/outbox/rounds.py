@@ -155,7 +155,7 @@ class _ByPostgresql:
     def _open(self) -> PGconn:
         connection = self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
-        prepared = driver.pgconn.prepare(_NAME, _SENT_AND_INTENDED.encode())
+        prepared = driver.pgconn.prepare(_NAME, SENT_AND_INTENDED.encode())
         if prepared.status != ExecStatus.COMMAND_OK:
             raise psycopg.errors.error_from_result(prepared)
         return driver.pgconn
@@ -226,7 +226,7 @@ _SENT = """
     WHERE id = ? AND claimed_by = ? AND state = 'sending'
 """
 
-_INTEND = ledger.INTEND.format(among=sql.AMONG["sqlite"], suppressed=ledger.SUPPRESSED)
+_INTEND = ledger.INTEND.format(among=sql.AMONG["sqlite"], ours=sql.OURS, suppressed=ledger.SUPPRESSED)
 
 # What settling.settle does to the breakers' figures when nothing was refused or lost.
 _TRYING = """
@@ -244,17 +244,18 @@ _BOTH = """
         UPDATE message SET state = 'sent', claimed_by = NULL, attempts = attempts + 1, last_phase = 'dot',
                last_code = told.code, last_reply = told.reply, settled_at = CAST(:now AS timestamptz)
         FROM unnest(CAST(:sent AS bigint[]), CAST(:codes AS int[]), CAST(:said AS text[])) AS told(id, code, reply)
-        WHERE message.id = told.id AND claimed_by = CAST(:worker AS int) AND state = 'sending'
+        WHERE message.id = told.id AND message.id = ANY(:sent) AND {ours} AND state = 'sending'
         RETURNING message.id
     ), tried AS ({tried}), begun AS ({begun})
     SELECT (SELECT count(*) FROM ended), (SELECT array_agg(id) FROM begun)
 """
 _TOLD = "FROM unnest(CAST(:runs AS int[]), CAST(:numbers AS int[])) AS told(run, number)"
-_SENT_AND_INTENDED = re.sub(
+SENT_AND_INTENDED = re.sub(
     r"(?<!:):(\w+)",
     lambda found: f"${_PLACES.index(found[1]) + 1}",
     _BOTH.format(
+        ours=sql.OURS,
         tried=_TRYING.format(number="told.number", told=_TOLD, run="told.run", most="CAST(:most AS int)"),
-        begun=ledger.INTEND.format(among=sql.AMONG["postgresql"], suppressed=ledger.SUPPRESSED),
+        begun=ledger.INTEND.format(among=sql.AMONG["postgresql"], ours=sql.OURS, suppressed=ledger.SUPPRESSED),
     ),
 )

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from newsletter import clock, db, settings
-from newsletter.outbox import states, suppression
+from newsletter.outbox import sql, states, suppression
 from newsletter.outbox.models import Message, MessageState, Policy, Run, Suppression, SuppressionReason
 from newsletter.outbox.replies import OPENING, Fate, Reply, Verdict
 
@@ -81,7 +81,7 @@ def _held(connection: Connection, worker_id: int, ids: Sequence[int]) -> dict[in
     statement = (
         select(*columns, Run.policy, Run.is_stream)
         .join(Run, Run.id == Message.run_id)
-        .where(Message.id.in_(ids), Message.claimed_by == worker_id)
+        .where(Message.id.in_(ids), text(sql.OURS).bindparams(worker=worker_id))
     )
     return {row.id: _Held(*row) for row in connection.execute(statement)}
 
@@ -192,7 +192,7 @@ _SETTLE = (
     update(Message.__table__)  # type: ignore[arg-type]  # mypy sees FromClause
     .where(
         Message.id == bindparam("message"),
-        Message.claimed_by == bindparam("worker"),
+        text(sql.OURS),
         Message.state == bindparam("old_state"),
     )
     .values(

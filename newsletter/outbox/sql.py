@@ -22,6 +22,11 @@ _TIMES = {"now", "limit_at"}
 # How a statement that runs thousands of times names many rows without changing its text.
 AMONG = {"sqlite": "IN (SELECT value FROM json_each(:ids))", "postgresql": "= ANY(:ids)"}
 
+# Whether a message named by its id is held by this worker, in words that no index of claimed_by fits. PostgreSQL last
+# looked when nobody held anything; it would take that index, and read all that this worker holds or held at every
+# statement (a round of 24 messages beside 20,000 claimed: 5 ms, by the primary key 1 ms).
+OURS = "coalesce(claimed_by, 0) = :worker"
+
 
 def listed(dialect: str, ids: Sequence[int]) -> Any:
     """The value of `:ids` in a statement with AMONG."""
@@ -31,9 +36,9 @@ def listed(dialect: str, ids: Sequence[int]) -> Any:
 def statement(written: str, **fragments: str) -> TextClause:
     """An executable statement: `:ids`, `:workers`, `:kinds` take lists, `:now` and `:limit_at` instants.
 
-    `{name}` in it stands for a fragment of SQL of our own.
+    `{name}` in it stands for a fragment of SQL of our own, `{ours}` for OURS.
     """
-    written = written.format(**fragments)
+    written = written.format(ours=OURS, **fragments)
     names = set(re.findall(r"(?<!:):([a-z_]+)", written))
     expanding = {name for name in names & _LISTS if re.search(rf"\bIN :{name}\b", written)}
     lists: list[BindParameter[Any]] = [bindparam(name, expanding=True) for name in sorted(expanding)]

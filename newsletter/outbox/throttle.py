@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, or_, select, text, update
 
 from newsletter import db, settings
 from newsletter.outbox import sql
@@ -274,13 +274,13 @@ _PACE = _WRITE.values(rate=bindparam("to"), began=bindparam("was"), slowed_at=bi
 
 _WAIT = (
     update(Message.__table__)  # type: ignore[arg-type]  # mypy sees FromClause
-    .where(Message.id == bindparam("message"), Message.claimed_by == bindparam("worker"), Message.state == "claimed")
+    .where(Message.id == bindparam("message"), text(sql.OURS), Message.state == "claimed")
     .values(state="deferred", claimed_by=None, due_at=bindparam("turn_at"), last_phase="pace")
 )
 
 _BACK = sql.statement("""
     UPDATE message SET state = 'queued', claimed_by = NULL
-    WHERE id IN :ids AND state = 'claimed' AND claimed_by = :worker
+    WHERE id IN :ids AND state = 'claimed' AND {ours}
 """)
 
 _WAITING = sql.statement("""

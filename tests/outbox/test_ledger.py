@@ -3,7 +3,7 @@
 from sqlalchemy import event, text
 
 from newsletter import db
-from newsletter.outbox import ledger, workers
+from newsletter.outbox import ledger, rounds, workers
 from tests.conftest import both_engines
 
 
@@ -29,6 +29,32 @@ def test_a_claim_reads_what_is_queued_and_no_index_of_all_messages_can_stand_in(
             connection.execute(text("SET LOCAL enable_sort = off"))
             assert "Sort" in _plan(connection, *claiming)
         connection.rollback()
+
+
+@both_engines
+def test_what_names_its_messages_looks_them_up_by_their_key_however_many_a_worker_holds(post_office):
+    """Statistics of a time when nobody held anything make the index of what workers hold look free."""
+    post_office.plan(600)
+    db.session.rollback()
+    engine, asked = post_office.engine, []
+    with engine.begin() as connection:
+        connection.execute(text("ANALYZE"))
+        worker = workers.start(connection)
+        ids = [claim.row.id for claim in ledger.claim(connection, worker, ["issue"], limit=600).claims][:24]
+        event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2:4]))
+        assert len(ledger.intend(connection, worker, ids[:12])) == 12
+        assert ledger.intend(connection, worker, ids[:12], again=True) == set(ids[:12])
+        ledger.turn_back(connection, worker, ids[12:])
+        connection.rollback()
+    assert len(asked) == 5
+    with engine.connect() as connection:
+        plans = [_plan(connection, *each) for each in asked[:]]
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"PREPARE round AS {rounds.SENT_AND_INTENDED}"))
+            told = "1, now(), 500, '{1,2}', '{250,250}', '{ok,ok}', '{3,4}', '{}', '{}'"
+            plans += connection.execute(text(f"EXPLAIN EXECUTE round ({told})".replace(":", r"\:"))).scalars().all()
+            connection.execute(text("DEALLOCATE round"))
+    assert not [plan for plan in plans if "ix_message_claimed_by" in plan]
 
 
 def _plan(connection, statement, values):
