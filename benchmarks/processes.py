@@ -127,6 +127,16 @@ def memory(pid: int, name: str = "VmRSS") -> int:
     return int(found.group(1)) if found else 0
 
 
+def used(pid: int) -> float:
+    """Seconds of processor time a process and its ended children have used; 0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    # utime, stime, and of children that have ended cutime, cstime (proc_pid_stat(5)).
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 def _rewound(file: IO[str]) -> str:
     if not file.readable():
         return ""

@@ -24,6 +24,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from benchmarks import processes
 from newsletter import settings
 
 FOLDER = Path(os.environ.get("BENCHMARKS_FOLDER", Path(tempfile.gettempdir()) / "newsletter-benchmarks"))
@@ -112,7 +113,7 @@ class Store:
 
     def processor_seconds(self) -> float:
         """What the server and its backends have used so far; 0 for SQLite, which runs inside its callers."""
-        return sum(_used(pid) for pid in _family(self.pid)) if self.pid else 0.0
+        return sum(processes.used(pid) for pid in _family(self.pid)) if self.pid else 0.0
 
     def _url(self, name: str) -> str:
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
@@ -252,11 +253,3 @@ def _free_port() -> int:
 def _family(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *map(int, children)]
-
-
-def _used(pid: int) -> float:
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        # utime, stime, and of children that have ended cutime, cstime (proc_pid_stat(5)).
-        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    return 0.0

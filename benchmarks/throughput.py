@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--name", default="throughput", help="of the file under results/")
     chosen = parser.parse_args()
     engines = tuple(chosen.engine or stores.ENGINES)
-    with stores.all_opened(engines) as opened, wire.sink() as port:
+    with stores.all_opened(engines) as opened, wire.receiver() as receiver:
         length = _prepare(opened, chosen.messages)
         said = report.Report(
             chosen.name,
@@ -42,8 +42,10 @@ def main() -> None:
             turns = [None, *opened][number % (len(opened) + 1) :] + [None, *opened][: number % (len(opened) + 1)]
             for store in turns:
                 name = store.engine if store else BASELINE
-                found = _ours(store, chosen, port) if store else _baseline(chosen, length, port)
-                runs[name].append(found)
+                before = processes.used(receiver.pid)
+                found = _ours(store, chosen, receiver.port) if store else _baseline(chosen, length, receiver.port)
+                taken = processes.used(receiver.pid) - before
+                runs[name].append(found | {"receiver ms/message": 1000 * taken / chosen.messages})
                 said.note(f"round {number + 1}  {name:<12} {found['messages/s']:>8,.0f}/s")
         said.table("throughput", _rows(runs))
         said.table("rounds", _rounds(runs))

@@ -18,13 +18,28 @@ CERTIFICATE = Path(__file__).resolve().parent.parent / "tests" / "outbox" / "cer
 _CHUNK = 262_144
 
 
+@dataclass(frozen=True)
+class Receiver:
+    """A running smtp-sink, a single thread."""
+
+    port: int
+    pid: int
+
+
+@contextlib.contextmanager
+def receiver() -> Iterator[Receiver]:
+    """A running smtp-sink."""
+    port = free_port()
+    user = ["-u", "postfix"] if os.geteuid() == 0 else []
+    with _running([_program("smtp-sink"), *user, f"127.0.0.1:{port}", "1024"], port) as pid:
+        yield Receiver(port, pid)
+
+
 @contextlib.contextmanager
 def sink() -> Iterator[int]:
     """A running smtp-sink; its port."""
-    port = free_port()
-    user = ["-u", "postfix"] if os.geteuid() == 0 else []
-    with _running([_program("smtp-sink"), *user, f"127.0.0.1:{port}", "1024"], port):
-        yield port
+    with receiver() as found:
+        yield found.port
 
 
 def source(port: int, *, messages: int, length: int, connections: int = 8) -> tuple[float, float]:
@@ -99,7 +114,7 @@ def _program(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _running(arguments: list[str], port: int) -> Iterator[None]:
+def _running(arguments: list[str], port: int) -> Iterator[int]:
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(arguments, stdin=quiet, stdout=quiet, stderr=quiet)
     try:
@@ -110,7 +125,7 @@ def _running(arguments: list[str], port: int) -> Iterator[None]:
             time.sleep(0.05)
         else:
             raise SystemExit(f"{arguments[0]} did not start.")
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(timeout=20)

@@ -180,6 +180,9 @@ class Settings:
     round_linger: timedelta = _row(
         timedelta(milliseconds=2), "longest wait for that share: a slow disk is no reason to dawdle"
     )
+    thread_turn: timedelta = _row(
+        timedelta(milliseconds=0.5), "longest turn of one thread of a worker while another has something to do"
+    )
     garbage_objects: int = _row(50_000, "objects a worker makes before it looks for garbage among them")
     sweep_page: int = _row(5000, "most messages cancelled or given up in one transaction")
     press_bytes: int = _row(

@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -68,6 +68,8 @@ class Courier:
         self._times = {"": habits.idle_time.total_seconds(), "dot": habits.dot_time.total_seconds()}
         self._selector = selectors.DefaultSelector()
         self._connections: list[_Connection] = []
+        self._leaving = 0  # how many of them take leave
+        self._roomy: dict[_Connection, None] = {}  # of the others, those without a parcel that is yet to be offered
         self._where: dict[Parcel, _Connection] = {}
         self._again: deque[Parcel] = deque()  # offered on a connection the server closed in its turn
         self._news: list[Asked | Told] = []
@@ -83,25 +85,21 @@ class Courier:
 
     def wants(self, connections: int) -> int:
         self._most = connections
-        staying = room = 0
-        for each in self._connections:
-            if not each.is_leaving and staying < connections:
-                staying += 1
-                room += not each.parcels
-        return max(0, room + connections - staying - len(self._again))
+        return max(0, len(self._roomy) + connections - self._staying - len(self._again))
 
     def carry(self, parcel: Parcel) -> None:
         connection = self._choose()
         connection.parcels.append(parcel)
+        self._roomy.pop(connection, None)
         self._where[parcel] = connection
         self._go_on(connection)
 
-    def listen(self, seconds: float, *, also: int | None = None) -> list[Asked | Told]:
+    def listen(self, seconds: float, *, also: Collection[int] = ()) -> list[Asked | Told]:
         self._offer_again()
         self._is_called = False
         until = time.monotonic() + (0.0 if self._news else seconds)
-        if also is not None:
-            self._selector.register(also, _READ, self._be_called)
+        for file in also:
+            self._selector.register(file, _READ, self._be_called)
         try:
             while True:
                 self._take_turn(max(0.0, until - time.monotonic()))
@@ -109,8 +107,8 @@ class Courier:
                     news, self._news = self._news, []
                     return news
         finally:
-            if also is not None:
-                self._selector.unregister(also)
+            for file in also:
+                self._selector.unregister(file)
 
     def answer(self, granted: Iterable[Parcel], denied: Iterable[Parcel]) -> None:
         for parcel in granted:
@@ -132,6 +130,7 @@ class Courier:
         for connection in self._connections:
             back += connection.parcels
             connection.parcels.clear()
+            self._has_room(connection)
         for parcel in back:
             self._where.pop(parcel, None)
         return back
@@ -161,16 +160,21 @@ class Courier:
 
     def _choose(self) -> _Connection:
         """An idle connection, else a new one, else one that has nothing further to do after its present parcel."""
-        staying, best = 0, None
-        for each in self._connections:
-            if each.is_leaving:
-                continue
-            if each.is_idle:
-                return each
-            staying += 1
-            if best is None or len(each.parcels) < len(best.parcels):
-                best = each
-        return self._begin() if best is None or staying < self._most else best
+        idle = next((each for each in self._roomy if each.is_idle), None)
+        if idle is not None:
+            return idle
+        if self._staying < max(self._most, 1):
+            return self._begin()
+        staying = (each for each in self._connections if not each.is_leaving)
+        return next(iter(self._roomy), None) or min(staying, key=lambda each: len(each.parcels))
+
+    @property
+    def _staying(self) -> int:
+        return len(self._connections) - self._leaving
+
+    def _has_room(self, connection: _Connection) -> None:
+        if not (connection.parcels or connection.is_leaving):
+            self._roomy[connection] = None
 
     def _offer_again(self) -> None:
         while self._again and self._most:
@@ -180,6 +184,7 @@ class Courier:
         """Offer the next parcel that this server can be asked to take."""
         while connection.parcels:
             parcel = connection.parcels.popleft()
+            self._has_room(connection)
             refusal = connection.dialogue.refusal(parcel)
             if refusal is None:
                 connection.dialogue.offer(parcel)
@@ -203,6 +208,7 @@ class Courier:
     def _begin(self) -> _Connection:
         connection = _Connection()
         self._connections.append(connection)
+        self._has_room(connection)
         threading.Thread(target=self._open, args=(connection,), name="smtp-opening", daemon=True).start()
         return connection
 
@@ -251,8 +257,7 @@ class Courier:
 
     def _fail(self, connection: _Connection, reply: Reply) -> None:
         """It could not be opened: its parcels are told so."""
-        if connection in self._connections:
-            self._connections.remove(connection)
+        self._forget(connection)
         for parcel in connection.parcels:
             self._tell(Told(parcel, reply))
         connection.parcels.clear()
@@ -262,19 +267,29 @@ class Courier:
 
     def _drop(self, connection: _Connection) -> None:
         """Close a connection; what was assigned to it goes over another."""
-        if connection not in self._connections:
+        if not self._forget(connection):
             return
-        self._connections.remove(connection)
         self._again.extend(connection.parcels)
         connection.parcels.clear()
         if connection.opened is not None:
             self._selector.unregister(connection.opened.connected)
             _close(connection.opened)
 
+    def _forget(self, connection: _Connection) -> bool:
+        """Whether it was still known."""
+        if connection not in self._connections:
+            return False
+        self._connections.remove(connection)
+        self._leaving -= connection.is_leaving
+        self._roomy.pop(connection, None)
+        return True
+
     def _leave(self, connection: _Connection) -> None:
         """Say goodbye on a connection that has nothing to do."""
         if connection.is_idle and not connection.is_leaving:
             connection.is_leaving = True
+            self._leaving += 1
+            self._roomy.pop(connection, None)
             connection.dialogue.quit()
             self._flush(connection)
             connection.deadline = time.monotonic() + _LEAVE_TIME

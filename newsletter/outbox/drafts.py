@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter, deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -14,6 +14,8 @@ from newsletter.outbox.ledger import Claim
 
 log = structlog.get_logger()
 
+Drafted = tuple[Claim, composers.Draft | Skipped]
+
 UNREACHABLE = (OperationalError, InterfaceError)  # the database, not a message, is the trouble
 
 
@@ -22,22 +24,29 @@ class Drafts:
 
     def __init__(self, compose: composers.Composer) -> None:
         self._compose = compose
-        self._waiting: deque[tuple[Claim, composers.Draft | Skipped]] = deque()
+        self._waiting: deque[Drafted] = deque()
         self.unwritten: Counter[int] = Counter()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, claims: Sequence[Claim]) -> None:
-        """Have a page composed; when that fails, each message alone once it is wanted, so that one stops no other."""
+    def compose(self, claims: Sequence[Claim]) -> list[Drafted]:
+        """Have a page composed; when that fails, each message alone once it is wanted, so that one stops no other.
+
+        Changes nothing here, and may be called beside anything else.
+        """
         if not claims:
-            return
+            return []
         try:
             drafts = self._compose([claim.row for claim in claims])
         except Exception:
             log.exception("page_not_composed", messages=len(claims))
             drafts = [functools.partial(self._compose_alone, claim.row) for claim in claims]
-        self._waiting.extend(zip(claims, drafts, strict=True))
+        return list(zip(claims, drafts, strict=True))
+
+    def add(self, drafted: Iterable[Drafted]) -> None:
+        """Put a composed page behind what waits."""
+        self._waiting.extend(drafted)
 
     def first(self) -> Claim:
         """Whose draft is written next."""

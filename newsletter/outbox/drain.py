@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Engine
 
 from newsletter import db, errors, milestones, settings
-from newsletter.outbox import composers, ledger, recording, settling, throttle, workers
+from newsletter.outbox import claiming, composers, ledger, recording, settling, throttle, workers
 from newsletter.outbox.drafts import UNREACHABLE, Drafts
 from newsletter.outbox.host import Host
 from newsletter.outbox.ledger import Claim
@@ -48,11 +48,12 @@ class Drain:
         self._counts: Counter[str] = Counter()
         # A message's way through here: claimed and drafted, in flight, into the next round, and that into the database.
         self._drafts = Drafts(compose)
+        self._claims = claiming.Claims(engine, self._drafts.compose, self._pace)
         self._in_flight: set[Parcel] = set()
         self._round = recording.Round()
         self._round_since = 0.0
         self._writing: recording.Writing | None = None
-        self._is_again = self._is_claim_in_doubt = False
+        self._is_again = False
         self._commit_time = 0.0
         self._on_trial: set[int] = set()
         self._worker_id = 0
@@ -96,8 +97,10 @@ class Drain:
         self._beat()
         if not self._may_be_more and self._watch.is_worth_a_look():
             self._may_be_more = self._is_anything_due()
+        self._take_claimed()
         if self._may_claim():
             self._claim()
+            self._take_claimed()
         self._hand_out()
         return not (self._has_in_hand() or self._may_be_more)
 
@@ -106,11 +109,15 @@ class Drain:
     def _listen(self) -> None:
         """Take in what the couriers have to say; lingering a little once one spoke saves commits."""
         was_empty = not self._round
-        on_its_way = self._writing.fileno if self._writing else None
-        for event in self._courier.listen(self._patience(), also=on_its_way):
+        for event in self._courier.listen(self._patience(), also=self._on_their_way()):
             self._take_in(event)
         if was_empty and self._round:
             self._round_since = time.monotonic()
+
+    def _on_their_way(self) -> list[int]:
+        """The files that say that the database did what it was asked to."""
+        files = [self._claims.fileno] if self._claims.is_under_way else []
+        return files if self._writing is None or self._writing.fileno is None else [*files, self._writing.fileno]
 
     def _patience(self) -> float:
         """How long to wait for a word: not at all while there is other work."""
@@ -252,32 +259,34 @@ class Drain:
     # Claims to parcels
 
     def _may_claim(self) -> bool:
-        has_room = len(self._drafts) < self._settings.connections and self._host.connections > 0
-        return self._may_be_more and has_room and time.monotonic() >= self._rests_until
+        if self._claims.is_under_way or not self._may_be_more:
+            return False
+        # While the next page is made, a quarter of this one is still to leave.
+        has_room = len(self._drafts) < max(self._settings.connections, self._page // 4) and self._host.connections > 0
+        return has_room and time.monotonic() >= self._rests_until
 
     def _claim(self) -> None:
-        self._take_written()
-        kinds, most = composers.kinds(), self._pace.page(self._page)
-        with self._engine.begin() as connection:
-            if self._is_claim_in_doubt:
-                ledger.forget(connection, self._worker_id, keep=self._ids_in_hand())
-            self._is_claim_in_doubt = True
-            page = ledger.claim(connection, self._worker_id, kinds, after_run=self._last_run, limit=most)
-            pairs = [(claim.row.id, claim.domain) for claim in page.claims]
-            admitted = self._pace.admit(connection, pairs, is_stream=page.is_stream)
-            throttle.hold_back(connection, self._worker_id, admitted)
-        self._is_claim_in_doubt = False
-        milestones.reached("claim.after_commit")
-        self._database_lost_at = None
+        in_hand = None
+        if self._claims.is_in_doubt:
+            self._take_written()
+            in_hand = self._ids_in_hand()
+        most = self._pace.page(self._page)
+        self._claims.begin(claiming.Wish(self._worker_id, self._last_run, most, in_hand))
+
+    def _take_claimed(self) -> None:
+        """The page that was on its way is claimed and composed."""
+        if not self._claims.is_over:
+            return
+        claimed = self._claims.result()
+        page, self._database_lost_at = claimed.page, None
         self._may_be_more = not page.is_empty
-        self._rests_until = time.monotonic() + admitted.rest.total_seconds()
+        self._rests_until = time.monotonic() + claimed.rest.total_seconds()
         self._counts["skipped"] += page.skipped
         if page.claims:
             self._last_run = page.claims[0].run_id
             (self._on_trial.add if page.is_on_trial else self._on_trial.discard)(self._last_run)
             self._suit_page()
-            go = set(admitted.go)
-            self._drafts.add([claim for claim in page.claims if claim.row.id in go])
+            self._drafts.add(claimed.drafts)
 
     def _suit_page(self) -> None:
         """Pages that leave in about `claim_time`."""
@@ -329,7 +338,7 @@ class Drain:
     # What is in hand
 
     def _has_in_hand(self) -> bool:
-        return bool(self._drafts or self._in_flight or self._round or self._writing)
+        return bool(self._drafts or self._in_flight or self._round or self._writing or self._claims.is_under_way)
 
     def _ids_in_hand(self) -> list[int]:
         # No round is on its way when this is asked.
@@ -346,6 +355,7 @@ class Drain:
     def _begin_anew(self) -> None:
         """We were silent for too long and given up: what we held is others', and nothing of it may leave here."""
         log.warning("worker_begins_anew", worker_id=self._worker_id)
+        self._claims.abandon()
         self._drafts.clear()
         self._in_flight.difference_update(self._courier.withdraw())
         self._worker_id, self._beat_at, self._may_be_more = 0, float("-inf"), True
@@ -363,6 +373,8 @@ class Drain:
 
     def _end(self) -> None:
         """Finish what is in flight, give back the rest; whoever does not answer in time is cut off."""
+        self._claims.abandon()
+        self._claims.close()
         self._drafts.clear()
         self._in_flight.difference_update(self._courier.withdraw())
         self._finish_flights(self._settings.stop_time.total_seconds())

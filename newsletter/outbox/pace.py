@@ -3,6 +3,7 @@
 While nothing is limited it costs a look at a small table every few seconds, and nothing a message.
 """
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -28,6 +29,7 @@ class Pace:
         self._looked_at = float("-inf")
         self._tally = _Tally(timer)
         self._pushed: set[str] = set()
+        self._lock = threading.Lock()  # pages are admitted beside everything else
         self._judged_at: dict[str, float] = {}
 
     def page(self, most: int) -> int:
@@ -37,8 +39,9 @@ class Pace:
 
     def admit(self, connection: Connection, claims: Sequence[tuple[int, str]], *, is_stream: bool = False) -> Admitted:
         """Which of the claimed (message id, domain) may leave now: all, without a query, when nothing limits them."""
-        self._look(connection)
-        limited = self._ceilings.keys() | self._slowed.keys()
+        with self._lock:
+            self._look(connection)
+            limited = self._ceilings.keys() | self._slowed.keys()
         if RELAY not in limited and not any(domain in limited for _, domain in claims):
             return Admitted([message_id for message_id, _ in claims])
         return throttle.admit(connection, claims, limited, is_stream=is_stream)
@@ -64,13 +67,14 @@ class Pace:
 
     def tell(self, connection: Connection) -> None:
         """Write down what was heard, where it changes a pace: nothing, as long as all goes well."""
-        # In order: two workers that lock several keys lock them in the same one.
-        for key in sorted(self._pushed | self._slowed.keys()):
-            if key not in self._slowed:
-                self._begin_slowing(connection, key)
-            elif self._is_time_to_judge(key):
-                self._judge(connection, key)
-        self._pushed.clear()
+        with self._lock:
+            # In order: two workers that lock several keys lock them in the same one.
+            for key in sorted(self._pushed | self._slowed.keys()):
+                if key not in self._slowed:
+                    self._begin_slowing(connection, key)
+                elif self._is_time_to_judge(key):
+                    self._judge(connection, key)
+            self._pushed.clear()
 
     def _begin_slowing(self, connection: Connection, key: str) -> None:
         answers, refusals, per_second = self._tally.figures(key)

@@ -1,7 +1,7 @@
 """What passes between the drain and a courier: messages one way, questions and ends the other."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -63,8 +63,8 @@ class Courier(Protocol):
     def carry(self, parcel: Parcel) -> None:
         """Take a parcel along; its question or its end comes from `listen`."""
 
-    def listen(self, seconds: float, *, also: int | None = None) -> list[Asked | Told]:
-        """What there is to say, waiting up to `seconds` for the first word, or until the file `also` is readable."""
+    def listen(self, seconds: float, *, also: Collection[int] = ()) -> list[Asked | Told]:
+        """What there is to say, waiting up to `seconds` for the first word, or until a file of `also` is readable."""
 
     def answer(self, granted: Iterable[Parcel], denied: Iterable[Parcel]) -> None:
         """Write the bodies that were granted; of a denied one nothing is heard again, and no dot is sent."""

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
@@ -356,7 +357,7 @@ class _Patient(direct.Courier):
         self._rest -= bool(self._parcels)
         return super().wants(connections)
 
-    def listen(self, seconds: float, *, also: int | None = None) -> list[Asked | Told]:
+    def listen(self, seconds: float, *, also: Collection[int] = ()) -> list[Asked | Told]:
         return [] if self._parcels and self._rest > 0 else super().listen(seconds, also=also)
 
 

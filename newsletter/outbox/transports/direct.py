@@ -2,7 +2,7 @@
 
 import select
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from newsletter.outbox.parcels import Asked, Parcel, Told
@@ -38,11 +38,11 @@ class Courier:
     def carry(self, parcel: Parcel) -> None:
         self._parcels.append(parcel)
 
-    def listen(self, seconds: float, *, also: int | None = None) -> list[Asked | Told]:
+    def listen(self, seconds: float, *, also: Collection[int] = ()) -> list[Asked | Told]:
         if self._asked is None and self._parcels:
             self._offer(self._parcels.popleft())
         if not self._news:
-            select.select([] if also is None else [also], [], [], seconds)
+            select.select(also, [], [], seconds)
         news, self._news = self._news, []
         return news
 
