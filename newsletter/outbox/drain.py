@@ -1,7 +1,8 @@
 """The drain: claims due messages, has them composed, and has committed what the couriers ask and tell.
 
-While one round is on its way into the database the connections are served, and make the next one. Whatever else is
-done on the database waits until no round is on its way, and no transaction is open while anything is composed.
+While one round is on its way into the database the connections are served, and make the next one; the next page is made
+beside them. Whatever else is done on the database waits until no round is on its way, and no transaction is open while
+anything is composed.
 """
 
 import contextlib
