@@ -75,9 +75,9 @@ class Press:
         """Raises errors.Damaged when the plate is not the one that was cast."""
         cut = _inflated(plate)
         self.size = len(cut)
-        self._pieces = _SLOT.split(cut)
         # Every other piece is a slot.
-        self._places = [(place, self._pieces[place][0] - _DATE) for place in range(1, len(self._pieces), 2)]
+        self._pieces = _SLOT.split(cut)
+        self._slots = [slot[0] - _DATE for slot in self._pieces[1::2]]
 
     def fill(self, address: str, message_id: str, dated_at: datetime, token: str) -> bytes:
         """The mail of one reader, always the same bytes for the same values.
@@ -89,7 +89,7 @@ class Press:
             raise errors.BadInput(f"A link cannot hold the token {token!r}.", field="token")
         recipient, raw_token, shown = addresses.recipient(address), token.encode(), address.encode()
         values = (
-            _date(dated_at.replace(microsecond=0)),
+            _date(dated_at),
             recipient.encode(),
             mime.checked_message_id(message_id).encode(),
             raw_token,
@@ -98,8 +98,7 @@ class Press:
             _quoted(html.escape(address).encode()),
         )
         pieces = self._pieces.copy()
-        for place, slot in self._places:
-            pieces[place] = values[slot]
+        pieces[1::2] = [values[slot] for slot in self._slots]
         return b"".join(pieces)
 
 
@@ -130,10 +129,10 @@ def _inflated(plate: Plate) -> bytes:
     return cut
 
 
-# Messages are dated when they are claimed, pages of them in the same second.
+# Messages are dated when they are claimed, pages of them at the same instant.
 @functools.lru_cache(maxsize=1024)
 def _date(dated_at: datetime) -> bytes:
-    return headers.date(dated_at).encode()
+    return headers.date(dated_at.replace(microsecond=0)).encode()
 
 
 def _quoted(value: bytes) -> bytes:

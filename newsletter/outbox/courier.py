@@ -76,7 +76,8 @@ class Courier:
         self._most = 0
         self._looked_at = 0.0
         self._is_closed = False
-        self._is_called = False  # what our caller waits for beside us has come
+        self._callers: frozenset[int] = frozenset()  # files our caller waits for beside us
+        self._is_called = False  # one of them is readable
         # Threads that opened a connection put it here and ring.
         self._opened: queue.SimpleQueue[tuple[_Connection, Opened | Reply]] = queue.SimpleQueue()
         self._bell, self._ringer = socket.socketpair()
@@ -98,17 +99,12 @@ class Courier:
         self._offer_again()
         self._is_called = False
         until = time.monotonic() + (0.0 if self._news else seconds)
-        for file in also:
-            self._selector.register(file, _READ, self._be_called)
-        try:
-            while True:
-                self._take_turn(max(0.0, until - time.monotonic()))
-                if self._news or self._is_called or time.monotonic() >= until:
-                    news, self._news = self._news, []
-                    return news
-        finally:
-            for file in also:
-                self._selector.unregister(file)
+        self._be_called_by(frozenset(also))
+        while True:
+            self._take_turn(max(0.0, until - time.monotonic()))
+            if self._news or self._is_called or time.monotonic() >= until:
+                news, self._news = self._news, []
+                return news
 
     def answer(self, granted: Iterable[Parcel], denied: Iterable[Parcel]) -> None:
         for parcel in granted:
@@ -310,6 +306,14 @@ class Courier:
         if now - self._looked_at >= _CLOCK:
             self._looked_at = now
             self._look_at_the_clock(now)
+
+    def _be_called_by(self, files: frozenset[int]) -> None:
+        if files != self._callers:
+            for file in self._callers - files:
+                self._selector.unregister(file)
+            for file in files - self._callers:
+                self._selector.register(file, _READ, self._be_called)
+            self._callers = files
 
     def _be_called(self) -> None:
         self._is_called = True

@@ -4,6 +4,7 @@ Each function works on a Core connection inside the caller's transaction (`with 
 is short: no network and no rendering in it. The moves are those of states.MESSAGE_MOVES.
 """
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -69,7 +70,7 @@ def claim(connection: Connection, worker_id: int, kinds: Sequence[str], *, after
             skipped = _skip_suppressed(connection, worker_id, [row.id for row in found if row.is_suppressed])
             claims = [
                 Claim(worker_id, run.id, domain, composers.Row(message_id, run.kind, run.ref, *rest))
-                for message_id, is_suppressed, domain, *rest in sorted(found)
+                for message_id, is_suppressed, domain, *rest in sorted(found, key=operator.itemgetter(0))
                 if not is_suppressed
             ]
             is_on_trial = run.sampled < settings.current().breaker_sample or run.doubts_in_row > 0
