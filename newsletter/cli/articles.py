@@ -23,6 +23,7 @@ from newsletter.articles import (
 )
 from newsletter.articles.correcting import Words
 from newsletter.cli.answers import ACTOR, Answer, add
+from newsletter.cli.sections import Sections
 from newsletter.staff import audit
 
 _MAP = click.option("--map", "mapping", multiple=True, metavar="CATEGORY=TOPIC", help='Like "Tech & Gadgets=tech".')
@@ -32,7 +33,8 @@ _TOPIC = click.option("--topic", multiple=True, help="A topic's slug that every 
 def register(group: AppGroup) -> None:
     """Add the commands to the group."""
     feed = AppGroup("feed", help="The feeds articles come from.")
-    article = AppGroup("article", help="The magazine's articles.")
+    corrections = ("touched", "withdraw", "correct", "let-go", "note")
+    article = Sections("article", help="The magazine's articles.", sections={"corrections": corrections})
     group.add_command(feed)
     group.add_command(article)
     add(feed, "add", add_feed, click.argument("url"), _TOPIC, _MAP, click.option("--language", default="en"))

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 from flask.cli import AppGroup
@@ -21,10 +21,10 @@ _HAND = Hand(ACTOR)
 _NAMES = {"text": "markdown", "label": "label", "link": "url", "link_text": "link_text", "alt": "alt"}
 
 
-def register(group: AppGroup) -> None:
-    """Add the commands to `issue`."""
+def register(issue: AppGroup) -> None:
+    """Add the commands to the group of issues."""
     block = AppGroup("block", help="Notes, house ads and the sponsor between the stories of an issue.")
-    cast("AppGroup", group.commands["issue"]).add_command(block)
+    issue.add_command(block)
     file = click.Path(exists=True, dir_okay=False, path_type=Path)
     options: list[Parameter] = [
         click.option("--place", type=click.Choice([each.value for each in BlockPlace])),

@@ -1,51 +1,26 @@
 """`flask newsletter ...`: everything the desk can do, scriptable."""
 
-from flask.cli import AppGroup
+from newsletter.cli.sections import Sections
 
-from newsletter.cli import (
-    articles,
-    audience,
-    audit,
-    blocks,
-    calendar,
-    composing,
-    corrections,
-    delivery,
-    figures,
-    incoming,
-    issues,
-    languages,
-    preflight,
-    publication,
-    relay,
-    setup,
-    staff,
-    suppressions,
-    trials,
-    uncertain,
+newsletter = Sections(
+    "newsletter",
+    help="Newsletters: sign-up, digests, delivery.",
+    sections={
+        "setup": ("init", "demo", "check", "copy"),
+        "publication": ("topic", "newsletter", "legal", "masthead"),
+        "articles": ("feed", "article"),
+        "audience": ("subscriber",),
+        "staff": ("editor",),
+        "issues": ("issue",),
+        "calendar": ("calendar",),
+        "timekeeping": ("tick", "scheduler", "jobs"),
+        "delivery": ("deliver", "worker"),
+        "relay": ("relay",),
+        "uncertain": ("uncertain",),
+        "suppressions": ("suppression",),
+        "audit": ("audit",),
+        "figures": ("figures",),
+        "incoming": ("unsubscribe-mail",),
+        "languages": ("language",),
+    },
 )
-
-newsletter = AppGroup("newsletter", help="Newsletters: sign-up, digests, delivery.")
-for section in (
-    setup,
-    publication,
-    articles,
-    audience,
-    staff,
-    issues,
-    preflight,
-    trials,
-    composing,
-    corrections,
-    blocks,
-    calendar,
-    delivery,
-    relay,
-    uncertain,
-    suppressions,
-    audit,
-    figures,
-    incoming,
-    languages,
-):
-    section.register(newsletter)

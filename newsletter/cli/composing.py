@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import cast
 
 import click
 from flask.cli import AppGroup
@@ -24,9 +23,8 @@ _ACTS = {
 }
 
 
-def register(group: AppGroup) -> None:
-    """Add the commands to `issue`."""
-    issue = cast("AppGroup", group.commands["issue"])
+def register(issue: AppGroup) -> None:
+    """Add the commands to the group of issues."""
     articles = click.argument("article_ids", type=int, nargs=-1, metavar="ARTICLE...")
     every = click.option("--all", "everything", is_flag=True, help="Every later arrival there is.")
     add(issue, "arrivals", list_arrivals, _ISSUE, reads=True)

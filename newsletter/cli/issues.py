@@ -11,6 +11,7 @@ from flask.cli import AppGroup
 from newsletter import clock, db, errors
 from newsletter.cli.answers import ACTOR, Answer, add, counted
 from newsletter.cli.progress import Line, pause_after
+from newsletter.cli.sections import Sections
 from newsletter.issues import composing, lifecycle, planning, preflight, progress, receipts, resending, runs
 from newsletter.issues.models import Issue
 from newsletter.outbox import listing, tally
@@ -18,11 +19,21 @@ from newsletter.outbox.models import Message, MessageState
 from newsletter.publication import newsletters
 
 _ISSUE = click.argument("issue_id", type=int, metavar="ISSUE")
+_SECTIONS = {
+    "preflight": ("preflight",),
+    "trials": ("test",),
+    "composing": (
+        *("arrivals", "take", "leave"),
+        *("drop", "take-back", "pin", "unpin", "move", "reword", "words", "undo-change"),
+    ),
+    "amending": ("go-on", "correct"),
+    "blocks": ("block",),
+}
 
 
 def register(group: AppGroup) -> None:
     """Add the commands to the group."""
-    issue = AppGroup("issue", help="The numbers of a newsletter, from draft to sent.")
+    issue = Sections("issue", help="The numbers of a newsletter, from draft to sent.", sections=_SECTIONS)
     group.add_command(issue)
     add(issue, "compose", compose, click.argument("newsletter"))
     add(issue, "approve", approve, _ISSUE)

@@ -9,11 +9,9 @@ from newsletter.issues import agenda, preflight
 from newsletter.issues.findings import Finding
 
 
-def register(group: AppGroup) -> None:
+def register(issue: AppGroup) -> None:
     """Add the command to the group of issues."""
-    issue = group.commands["issue"]
-    if isinstance(issue, AppGroup):
-        add(issue, "preflight", look, click.argument("issue_id", type=int, metavar="ISSUE"))
+    add(issue, "preflight", look, click.argument("issue_id", type=int, metavar="ISSUE"))
 
 
 def look(*, issue_id: int) -> Answer:

@@ -8,13 +8,11 @@ from newsletter.cli.answers import ACTOR, Answer, add
 from newsletter.issues import agenda, previews, trials
 
 
-def register(group: AppGroup) -> None:
+def register(issue: AppGroup) -> None:
     """Add the command to the group of issues."""
-    issue = group.commands["issue"]
-    if isinstance(issue, AppGroup):
-        to = click.option("--to", required=True, multiple=True, help="An editor's address; again for more.")
-        edition = click.option("--edition", type=click.Choice(previews.EDITIONS), help="Else a reader of everything.")
-        add(issue, "test", send, click.argument("issue_id", type=int, metavar="ISSUE"), to, edition)
+    to = click.option("--to", required=True, multiple=True, help="An editor's address; again for more.")
+    edition = click.option("--edition", type=click.Choice(previews.EDITIONS), help="Else a reader of everything.")
+    add(issue, "test", send, click.argument("issue_id", type=int, metavar="ISSUE"), to, edition)
 
 
 def send(*, issue_id: int, to: tuple[str, ...], edition: str | None) -> Answer:
