@@ -7,11 +7,10 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
-from newsletter import db, errors, settings
+from newsletter import db, errors, revisions, settings
 
 # Any fixed number: the key of PostgreSQL's advisory lock by which several hosts migrate one after the other.
 _LOCK = 7_311_903_455
@@ -24,7 +23,7 @@ def upgrade(url: str = "", revision: str = "head") -> bool:
     engine = db.make_engine(url)
     try:
         with engine.connect() as connection:
-            present, newest = _revision(connection), _scripts().get_current_head()
+            present, newest = revisions.present(connection), revisions.newest()
         if present is not None and present not in {script.revision for script in _scripts().walk_revisions()}:
             raise errors.ConfigurationError(
                 "The database was made by a newer version of this program. Install that version."
@@ -46,11 +45,6 @@ def downgrade(url: str = "", revision: str = "base") -> None:
         _run(engine, lambda config: command.downgrade(config, revision))
     finally:
         engine.dispose()
-
-
-def is_current(connection: Connection) -> bool:
-    """Whether the database has the newest schema."""
-    return _revision(connection) == _scripts().get_current_head()
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:
@@ -85,10 +79,6 @@ def _config() -> Config:
 
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(_config())
-
-
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _copy_sqlite(engine: Engine) -> None:

@@ -7,7 +7,7 @@ import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from newsletter import db, errors, schema
+from newsletter import db, errors, revisions, schema
 from newsletter.models import TABLES
 from tests.conftest import both_engines
 
@@ -30,6 +30,18 @@ def test_the_migrations_go_down_and_up_again_and_end_where_the_models_are(config
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": schema.is_ours})
         assert compare_metadata(context, TABLES) == []
+    engine.dispose()
+
+
+def test_the_newest_revision_read_from_the_files_is_the_one_alembic_would_migrate_to(configured, database_url):
+    assert revisions.newest() == schema._scripts().get_current_head()
+    engine = db.make_engine(database_url)
+    with engine.connect() as connection:
+        assert revisions.is_current(connection)
+        assert revisions.present(connection) == MigrationContext.configure(connection).get_current_revision()
+    schema.downgrade(database_url)
+    with engine.connect() as connection:
+        assert revisions.present(connection) is None
     engine.dispose()
 
 

@@ -13,7 +13,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from newsletter import db, errors, schema
+from newsletter import db, errors, revisions
 
 ACTOR = "command line"  # who did it, in the audit log
 
@@ -83,7 +83,7 @@ def _try(function: Callable[..., Answer], options: dict[str, Any], *, needs_sche
 def _check_schema() -> None:
     # Only read: a command must not wait for whoever writes before it has anything to write itself.
     with db.reading():
-        is_ready = schema.is_current(db.session.connection())
+        is_ready = revisions.is_current(db.session.connection())
         db.session.rollback()
     if not is_ready:
         raise errors.ConfigurationError("The database is not ready. Run: flask newsletter init")

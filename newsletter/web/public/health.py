@@ -3,7 +3,7 @@
 from flask import Blueprint, Response
 from sqlalchemy.exc import OperationalError
 
-from newsletter import db, schema
+from newsletter import db, revisions
 
 blueprint = Blueprint("health", __name__)
 
@@ -18,7 +18,7 @@ def live() -> Response:
 def ready() -> Response:
     """The database answers and has the newest schema."""
     try:
-        current = schema.is_current(db.session.connection())
+        current = revisions.is_current(db.session.connection())
     except OperationalError:
         return _plain("the database does not answer", 503)
     return _plain("ready", 200) if current else _plain("the database needs `flask newsletter init`", 503)
