@@ -3,7 +3,7 @@
 from sqlalchemy import event, text
 
 from newsletter import db
-from newsletter.outbox import ledger, rounds, workers
+from newsletter.outbox import ledger, postgresql_rounds, workers
 from tests.conftest import both_engines
 
 
@@ -50,7 +50,7 @@ def test_what_names_its_messages_looks_them_up_by_their_key_however_many_a_worke
     with engine.connect() as connection:
         plans = [_plan(connection, *each) for each in asked[:]]
         if connection.dialect.name == "postgresql":
-            connection.execute(text(f"PREPARE round AS {rounds.SENT_AND_INTENDED}"))
+            connection.execute(text(f"PREPARE round AS {postgresql_rounds.SENT_AND_INTENDED}"))
             told = "1, now(), 500, '{1,2}', '{250,250}', '{ok,ok}', '{3,4}', '{}', '{}'"
             plans += connection.execute(text(f"EXPLAIN EXECUTE round ({told})".replace(":", r"\:"))).scalars().all()
             connection.execute(text("DEALLOCATE round"))

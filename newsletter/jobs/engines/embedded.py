@@ -9,16 +9,19 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from apscheduler.schedulers.base import BaseScheduler
 from flask import Flask
 from sqlalchemy import event
 
 from newsletter import clock, db, settings
 from newsletter.jobs import registry
 from newsletter.jobs.registry import Job
+
+if TYPE_CHECKING:
+    # The process that has a scheduler gives it to us; all others do without its library.
+    from apscheduler.schedulers.base import BaseScheduler
 
 log = structlog.get_logger()
 
@@ -34,7 +37,7 @@ def defer(job: Job, ids: Mapping[str, int]) -> None:
 
 
 @contextlib.contextmanager
-def running(scheduler: BaseScheduler, app: Flask) -> Iterator[None]:
+def running(scheduler: "BaseScheduler", app: Flask) -> Iterator[None]:
     """Within this block, jobs deferred in this process are done; what runs at its end is finished first.
 
     What failed is tried again by an entry of the scheduler's timetable.

@@ -1,12 +1,16 @@
 """The engine of many machines: jobs are rows of procrastinate's tables, written in the transaction that caused them."""
 
+import functools
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import procrastinate
 from sqlalchemy import text
 
 from newsletter import clock, db, settings
 from newsletter.jobs.registry import Job
+
+if TYPE_CHECKING:
+    import procrastinate
 
 # Any fixed number: the class of the advisory locks under which a job's key is looked for and written.
 _DEFERRING = 731_190
@@ -19,7 +23,7 @@ def defer(job: Job, ids: Mapping[str, int]) -> None:
     # Under this lock nobody else writes the same key: a second row would keep the first from being tried again.
     connection.execute(_LOCK_KEY, {"class": _DEFERRING, "key": key})
     if connection.execute(_IN_HAND, {"key": key}).first() is None:
-        _library.configure_task(
+        _library().configure_task(
             job.name,
             queue=job.queue.name,
             lock=key,
@@ -36,8 +40,13 @@ def sweep() -> int:
     return len(lost)
 
 
-# Writes on the connections it is given, and opens none.
-_library = procrastinate.App(connector=procrastinate.PsycopgConnector())
+@functools.cache
+def _library() -> "procrastinate.App":
+    """The library's face, which writes on the connections it is given, and opens none."""
+    # Not at the top: with its driver it is 12 MB of every process, and only this engine has a use for it.
+    import procrastinate  # noqa: PLC0415
+
+    return procrastinate.App(connector=procrastinate.PsycopgConnector())
 
 
 _LOCK_KEY = text("SELECT pg_advisory_xact_lock(:class, hashtext(:key))")
