@@ -3,9 +3,11 @@
 import sys
 
 from newsletter.factory import create_app
-from newsletter.supervisor import main
 
 __all__ = ["create_app"]
 
 if __name__ == "__main__":
+    # Not at the top: `flask` looks for the application here too, and starts no processes.
+    from newsletter.supervisor import main
+
     sys.exit(main())

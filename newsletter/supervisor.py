@@ -81,7 +81,7 @@ def _prepare(chosen: settings.Settings) -> Announcement:
     """Migrate, fill an empty development database, and gather what to announce."""
     settings.use(chosen)
     schema.upgrade()
-    app = factory.create_app(chosen)
+    app = factory.create_rooms(chosen)
     with app.app_context():
         if chosen.is_development:
             legal.publish_placeholders()

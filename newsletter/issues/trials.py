@@ -6,19 +6,13 @@ from datetime import timedelta
 from sqlalchemy import delete
 
 from newsletter import clock, db, errors, limits, settings
-from newsletter.issues import previews
+from newsletter.issues import previews, trial_letters
 from newsletter.issues.models import Issue, TestMail
 from newsletter.issues.plates import Pressed
 from newsletter.issues.selection import Profile
-from newsletter.mail import addresses
-from newsletter.mail.press import Plate, Press
-from newsletter.outbox import composers, queue
+from newsletter.outbox import queue
 from newsletter.staff import audit, editors
 
-KIND = "test"
-
-# No token of ours: every page it leads to says so, and nothing is changed.
-_TOKEN = "test"  # noqa: S105 - opens nothing
 _MARK = "[Test] "
 _HOUR = timedelta(hours=1)
 _KEPT = timedelta(days=7)
@@ -50,17 +44,6 @@ def send(
     return sent
 
 
-def compose(row: composers.Row) -> composers.Wire | composers.Skipped:
-    """The bytes of a test mail, the same on every attempt whatever has become of the issue."""
-    test = db.session.get(TestMail, row.recipient_id)
-    if test is None:
-        return composers.Skipped("the issue was deleted")
-    press = Press(Plate(test.plate, test.content_hash))
-    content = press.fill(row.address, row.message_id, row.dated_at, _TOKEN)
-    smtputf8 = addresses.needs_smtputf8(row.address)
-    return composers.Wire(content, addresses.spec_of(test.sender), smtputf8, is_stuffed=True)
-
-
 def forget_old() -> int:
     """Delete the test mails of which nobody asks any more; how many."""
     old = delete(TestMail).where(TestMail.created_at < clock.now() - _KEPT).returning(TestMail.id)
@@ -78,5 +61,5 @@ def _queued(issue: Issue, pressed: Pressed, address: str) -> TestMail:
     )
     db.session.add(test)
     db.session.flush()
-    queue.enqueue(KIND, recipient_id=test.id, address=address, lifetime=settings.current().notice_expiry)
+    queue.enqueue(trial_letters.KIND, recipient_id=test.id, address=address, lifetime=settings.current().notice_expiry)
     return test

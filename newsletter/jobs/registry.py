@@ -1,5 +1,6 @@
 """The jobs there are: for each name its function, its queue and how often it is tried."""
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,13 +45,21 @@ def register(name: str, act: Callable[..., object], queue: Queue) -> None:
     _jobs[name] = Job(name, act, queue)
 
 
+def register_later(register_all: Callable[[], None]) -> None:
+    """Have `register_all` called when a job is first asked for: a process that never asks needs none of their rooms."""
+    with _registering:
+        _later[:] = [register_all]
+
+
 def get(name: str) -> Job:
     """The job of a name; raises KeyError."""
+    _register_now()
     return _jobs[name]
 
 
 def all() -> list[Job]:  # noqa: A001 - read as registry.all()
     """Every job."""
+    _register_now()
     return list(_jobs.values())
 
 
@@ -73,4 +82,14 @@ def wait_after(failures: int) -> timedelta | None:
     return min(present.job_retry_first * (1 << (failures - 1)), present.job_retry_most)
 
 
+def _register_now() -> None:
+    # Whoever asks meanwhile waits until all are there.
+    with _registering:
+        for register_all in _later:
+            register_all()
+        _later.clear()
+
+
 _jobs: dict[str, Job] = {}
+_later: list[Callable[[], None]] = []
+_registering = threading.Lock()

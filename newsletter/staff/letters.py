@@ -6,6 +6,8 @@ from newsletter.outbox import composers
 from newsletter.publication import masthead
 from newsletter.staff.models import Editor, Notice
 
+KIND = "notice"
+
 
 def compose(row: composers.Row) -> composers.Wire | composers.Skipped:
     """The mail of a notice; skipped when the editor has left or has put the notice away already."""

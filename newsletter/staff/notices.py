@@ -7,11 +7,9 @@ from sqlalchemy.exc import IntegrityError
 
 from newsletter import clock, db, settings
 from newsletter.outbox import queue
-from newsletter.staff import editors, following
+from newsletter.staff import editors, following, letters
 from newsletter.staff.models import Editor, Notice
 from newsletter.staff.roles import Action
-
-KIND = "notice"
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,9 @@ def tell_one(
     )
     if not _store(notice):
         return None
-    queue.enqueue(KIND, recipient_id=notice.id, address=editor.address, lifetime=settings.current().notice_expiry)
+    queue.enqueue(
+        letters.KIND, recipient_id=notice.id, address=editor.address, lifetime=settings.current().notice_expiry
+    )
     return notice
 
 

@@ -66,6 +66,8 @@ def listen(address: str) -> None:
     from sqlalchemy import orm  # noqa: PLC0415
 
     from newsletter import factory, supervisor  # noqa: F401, PLC0415
+    from newsletter.cli import delivery, issues, setup, timekeeping  # noqa: F401, PLC0415
+    from newsletter.outbox import postgresql_rounds  # noqa: F401, PLC0415
 
     orm.configure_mappers()
     gc.freeze()
