@@ -29,8 +29,8 @@ class Pace:
         target = settings.current().page_time.total_seconds()
         factor = min(_STEP, max(1 / _STEP, target / max(held, 1e-6)))
         self.limit = min(self._most, max(self._least, int(self.limit * factor)))
-        # Who waits for the lock looks for it now and then: taken again at once, it is never found free.
-        time.sleep(min(held, target) / 2)
+        # Who waits for the lock looks for it every few milliseconds (db): taken again at once, it is never found free.
+        time.sleep(min(held, target) / 4)
 
 
 def pages(act: Callable[[], int]) -> Iterator[int]:
