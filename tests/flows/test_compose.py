@@ -78,6 +78,12 @@ def test_what_is_set_and_copied_exists(compose):
     assert dockerfile.index("\nUSER newsletter\n") > dockerfile.rindex("\nRUN ")
 
 
+def test_only_what_answers_is_asked_whether_it_is_healthy(compose):
+    # `docker compose up --wait` fails for a service that switches off a check of its image.
+    assert "HEALTHCHECK" not in (settings.ROOT / "Dockerfile").read_text()
+    assert {name for name, service in compose.items() if "healthcheck" in service} == {"database", "web"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_the_commands_of_every_service_send_an_issue_together(compose, room, database_url, tmp_path):
