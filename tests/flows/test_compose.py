@@ -84,6 +84,12 @@ def test_only_what_answers_is_asked_whether_it_is_healthy(compose):
     assert {name for name, service in compose.items() if "healthcheck" in service} == {"database", "web"}
 
 
+def test_the_image_is_built_once_and_asked_of_no_registry(compose):
+    ours = {name: service for name, service in compose.items() if name != "database"}
+    assert [name for name, service in ours.items() if "build" in service] == ["init"]
+    assert {service["pull_policy"] for service in ours.values()} == {"never"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_the_commands_of_every_service_send_an_issue_together(compose, room, database_url, tmp_path):
