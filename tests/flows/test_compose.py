@@ -90,6 +90,11 @@ def test_the_image_is_built_once_and_asked_of_no_registry(compose):
     assert {service["pull_policy"] for service in ours.values()} == {"never"}
 
 
+def test_a_process_told_to_stop_while_it_starts_ends(compose):
+    # Number 1 of a container gets no signal that it does not handle; docker-init is number 1 instead.
+    assert all(service["init"] for name, service in compose.items() if name != "database")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_the_commands_of_every_service_send_an_issue_together(compose, room, database_url, tmp_path):
