@@ -21,8 +21,8 @@ from sqlalchemy import func, select
 
 from newsletter import db, jobs, settings
 from newsletter.issues import composing, lifecycle
-from newsletter.jobs import registry
 from newsletter.issues.models import Issue
+from newsletter.jobs import registry
 from newsletter.outbox.models import Message
 from tests.flows import parts
 from tests.issues.world import article, magazine, newsletter, reader
@@ -121,7 +121,8 @@ def test_the_commands_of_every_service_send_an_issue_together(compose, room, dat
         assert init.wait(120) == 0
         running = [start("web"), start("scheduler"), *(start("worker", number) for number in (1, 2, 3))]
         parts.until(lambda: _is_healthy(port), seconds=120, what="the web server's start")
-        parts.until(lambda: _workers(database_url) == (3, 3 * len(registry.QUEUES)), seconds=180, what="the workers' start")
+        all_of_them = (3, 3 * len(registry.QUEUES))
+        parts.until(lambda: _workers(database_url) == all_of_them, seconds=180, what="the workers' start")
         issue_id = _approved_issue()
         settings.use(dataclasses.replace(settings.current(), engine="procrastinate"))
         lifecycle.send_now(db.session.get_one(Issue, issue_id), actor="ed")
