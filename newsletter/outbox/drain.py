@@ -389,7 +389,9 @@ class Drain:
         try:
             with self._engine.begin() as connection:
                 workers.end(connection, self._worker_id)
-                ledger.finish_runs(connection)
+                finished = ledger.finish_runs(connection)
+            if finished:
+                milestones.reached("finish.after_commit")
         except UNREACHABLE:
             # Whoever comes next finds a silent worker, and does the same for it.
             log.exception("worker_not_ended", worker_id=self._worker_id)
