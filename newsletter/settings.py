@@ -177,6 +177,7 @@ class Settings:
     round_share: float = _row(
         0.75, "share of the connections at work worth a commit, which costs about as much for one as for twenty"
     )
+    round_commits: float = _row(3.0, "how many times as long as the last commit took is waited for that share")
     round_linger: timedelta = _row(
         timedelta(milliseconds=2), "longest wait for that share: a slow disk is no reason to dawdle"
     )

@@ -133,7 +133,8 @@ class Drain:
         at_work = min(self._host.connections, len(self._in_flight))
         if self._is_again or len(self._round.asked) >= at_work * self._share:
             return 0.0
-        return max(0.0, self._round_since + min(self._commit_time, self._linger_most) - time.monotonic())
+        worth_waiting = min(self._settings.round_commits * self._commit_time, self._linger_most)
+        return max(0.0, self._round_since + worth_waiting - time.monotonic())
 
     def _take_in(self, event: Asked | Told) -> None:
         claim = event.parcel.claim

@@ -5,6 +5,7 @@ import time
 from newsletter import settings
 
 _SPAN, _CLIMBING_SPAN = 0.5, 0.2  # seconds over which a rate is measured: at first roughly, as it soon doubles
+_CLIMBING_COUNT = 200  # messages that tell as much sooner
 _FIRST = 4  # connections to begin with
 _BETTER, _WORSE = 1.05, 0.9  # what tells more, or less, from as much on a shared machine
 _PROBE_AFTER = 5.0  # seconds after which a number of connections that held is tried again
@@ -54,7 +55,8 @@ class Host:
             self._count, self._since = 0, now
             return
         self._count += count
-        if now - self._since >= (_CLIMBING_SPAN if self._is_climbing else _SPAN):
+        is_enough = self._is_climbing and self._count >= _CLIMBING_COUNT and now > self._since
+        if is_enough or now - self._since >= (_CLIMBING_SPAN if self._is_climbing else _SPAN):
             rate = self._count / (now - self._since)
             self._count, self._since = 0, now
             if now >= self._holds_until:
