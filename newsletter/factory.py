@@ -6,6 +6,7 @@ from flask.cli import FlaskGroup
 
 from newsletter import (
     db,
+    errors,
     heap,
     models,  # noqa: F401 - all of them, whatever rooms a process needs: they name each other
     settings,
@@ -21,11 +22,16 @@ from newsletter.staff import letters as editor_letters
 
 
 def create_app(chosen: settings.Settings | None = None) -> Flask:
-    """The application for `chosen` settings, by default those of the environment; raises ConfigurationError.
+    """The application for `chosen` settings, by default those of the environment.
 
-    Where `flask` only looks for a command of ours in it, the doors that speak HTTP stay shut.
+    Raises ConfigurationError; at a command line click's own, which is a sentence. Where `flask` only looks for a command of ours in it, the doors that speak HTTP stay shut.
     """
-    app = create_rooms(chosen)
+    try:
+        app = create_rooms(chosen)
+    except errors.ConfigurationError as error:
+        if not _is_asked_by_flask():
+            raise
+        raise click.ClickException(error.message) from None
     if not _only_runs_a_command():
         _open_doors(app)
     return app
@@ -68,6 +74,11 @@ def _only_runs_a_command() -> bool:
     """
     context = click.get_current_context(silent=True)
     return context is not None and isinstance(context.command, FlaskGroup)
+
+
+def _is_asked_by_flask() -> bool:
+    """Whether a person at a command line waits for the answer, for whom a sentence is better than a traceback."""
+    return click.get_current_context(silent=True) is not None
 
 
 def _open_doors(app: Flask) -> None:

@@ -74,6 +74,12 @@ def _try(function: Callable[..., Answer], options: dict[str, Any], *, needs_sche
     except errors.NewsletterError as error:
         db.session.rollback()
         raise click.ClickException(error.message) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # A file that the command was told to read or write.
+        db.session.rollback()
+        raise click.ClickException(f"{error.filename} cannot be used: {error.strerror}.") from None
     except (OperationalError, ProgrammingError) as error:
         db.session.rollback()
         reason = str(error.orig).strip().split("\n")[0]

@@ -1,6 +1,11 @@
 """Commands for the people who read."""
 
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 from flask.cli import AppGroup
@@ -39,7 +44,7 @@ def register(group: AppGroup) -> None:
 
 def import_subscribers(*, file: Path, newsletters: tuple[str, ...], topics: tuple[str, ...], is_dry: bool) -> Answer:
     """Import readers from a CSV file, ours or another product's export; refused rows are listed, good rows stand."""
-    with file.open("rb") as stream:
+    with _opened(file) as stream:
         report = importing.import_csv(stream, importing.Choice(newsletters, topics), is_dry=is_dry)
     lines = [
         f"{report.new} new, {report.updated} updated, {report.to_reconfirm} to re-confirm.",
@@ -55,6 +60,18 @@ def import_subscribers(*, file: Path, newsletters: tuple[str, ...], topics: tupl
         "refused": [{"line": line, "reason": reason} for line, reason in report.refused],
     }
     return Answer(data, lines)
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    """A file that can be read twice, as importing does; what comes through a pipe (/dev/stdin) is kept meanwhile."""
+    with file.open("rb") as stream, tempfile.TemporaryFile() as kept:
+        if stream.seekable():
+            yield stream
+            return
+        shutil.copyfileobj(stream, kept)
+        kept.seek(0)
+        yield kept
 
 
 def proof(*, address: str, document: Path | None) -> Answer:
