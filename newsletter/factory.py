@@ -24,7 +24,8 @@ from newsletter.staff import letters as editor_letters
 def create_app(chosen: settings.Settings | None = None) -> Flask:
     """The application for `chosen` settings, by default those of the environment.
 
-    Raises ConfigurationError; at a command line click's own, which is a sentence. Where `flask` only looks for a command of ours in it, the doors that speak HTTP stay shut.
+    Raises ConfigurationError; at a command line click's own, which is a sentence. Where `flask` only looks for a
+    command of ours in it, the doors that speak HTTP stay shut.
     """
     try:
         app = create_rooms(chosen)
