@@ -1,6 +1,7 @@
 """The way of an issue over the desk: composed, worded, approved, scheduled, sent, stopped."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -225,6 +226,16 @@ def test_words_that_are_too_long_stay_in_the_form(client, csrf):
     assert _issue(issue_id).subject == ""
 
 
+@pytest.fixture
+def half_past() -> Iterator[None]:
+    """Far from the last minute before an issue goes, in which its time is told in seconds."""
+    now = clock.now()
+    moment = now.replace(minute=30, second=0)
+    with time_machine.travel(moment if moment > now else moment + timedelta(hours=1)):
+        yield
+
+
+@pytest.mark.usefixtures("half_past")
 def test_approve_and_schedule_for_the_named_time(client, csrf):
     issue_id = desk.issue("weekly")
     page = client.get(f"/admin/issues/{issue_id}").text
