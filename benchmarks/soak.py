@@ -15,7 +15,6 @@ import itertools
 import json
 import random
 import re
-import signal
 import sys
 import threading
 import time
@@ -24,13 +23,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from benchmarks import browser, ledger, magazine, processes, report, site, stores, wire
 from newsletter import settings
 from newsletter.audience import reader_links, signup
 from newsletter.audience.reader_links import ReaderLink
+from newsletter.cli import stopping
 from newsletter.demo import magazine as sample
 
 # What the receiver does to some readers, by their number: never so many that a breaker must stop the issue.
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=stores.ENGINES, action="append")
     parser.add_argument("--name", default="soak", help="of the file under results/")
     chosen = parser.parse_args()
-    over = _over_on_signal()
+    over = stopping.signalled()
     settings.use(settings.load(processes.variables("sqlite:///unused")))
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(stores.all_opened(tuple(chosen.engine or stores.ENGINES)))
@@ -351,17 +351,6 @@ def _stories(number: int) -> dict[str, Any]:
 def _milliseconds(answers: browser.Answers, share: float) -> float:
     found = answers.all()
     return round(1000 * report.percentile(found, share), 1) if found else 0.0
-
-
-def _over_on_signal() -> threading.Event:
-    over = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        over.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    return over
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ class Courier:
     def carry(self, parcel: Parcel) -> None:
         connection = self._choose()
         connection.parcels.append(parcel)
-        self._roomy.pop(connection, None)
+        self._note_room(connection)
         self._where[parcel] = connection
         self._go_on(connection)
 
@@ -126,7 +126,7 @@ class Courier:
         for connection in self._connections:
             back += connection.parcels
             connection.parcels.clear()
-            self._has_room(connection)
+            self._note_room(connection)
         for parcel in back:
             self._where.pop(parcel, None)
         return back
@@ -168,8 +168,10 @@ class Courier:
     def _staying(self) -> int:
         return len(self._connections) - self._leaving
 
-    def _has_room(self, connection: _Connection) -> None:
-        if not (connection.parcels or connection.is_leaving):
+    def _note_room(self, connection: _Connection) -> None:
+        if connection.parcels or connection.is_leaving:
+            self._roomy.pop(connection, None)
+        else:
             self._roomy[connection] = None
 
     def _offer_again(self) -> None:
@@ -180,7 +182,7 @@ class Courier:
         """Offer the next parcel that this server can be asked to take."""
         while connection.parcels:
             parcel = connection.parcels.popleft()
-            self._has_room(connection)
+            self._note_room(connection)
             refusal = connection.dialogue.refusal(parcel)
             if refusal is None:
                 connection.dialogue.offer(parcel)
@@ -204,7 +206,7 @@ class Courier:
     def _begin(self) -> _Connection:
         connection = _Connection()
         self._connections.append(connection)
-        self._has_room(connection)
+        self._note_room(connection)
         threading.Thread(target=self._open, args=(connection,), name="smtp-opening", daemon=True).start()
         return connection
 
@@ -285,7 +287,7 @@ class Courier:
         if connection.is_idle and not connection.is_leaving:
             connection.is_leaving = True
             self._leaving += 1
-            self._roomy.pop(connection, None)
+            self._note_room(connection)
             connection.dialogue.quit()
             self._flush(connection)
             connection.deadline = time.monotonic() + _LEAVE_TIME

@@ -117,8 +117,9 @@ class Drain:
 
     def _on_their_way(self) -> list[int]:
         """The files that say that the database did what it was asked to."""
-        files = [self._claims.fileno] if self._claims.is_under_way else []
-        return files if self._writing is None or self._writing.fileno is None else [*files, self._writing.fileno]
+        page = self._claims.fileno if self._claims.is_under_way else None
+        one = self._writing.fileno if self._writing else None
+        return [file for file in (page, one) if file is not None]
 
     def _patience(self) -> float:
         """How long to wait for a word: not at all while there is other work."""

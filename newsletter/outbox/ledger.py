@@ -216,14 +216,17 @@ _SKIP_SUPPRESSED = sql.statements(
     suppressed=SUPPRESSED,
 )
 
-INTEND = """
+_INTEND = """
     UPDATE message SET state = 'sending'
     WHERE id {among} AND state = 'claimed' AND {ours}
       AND EXISTS (SELECT 1 FROM run WHERE run.id = message.run_id AND run.state = 'running')
       AND NOT {suppressed}
     RETURNING id
 """
-_INTENDING = sql.statements(INTEND, suppressed=SUPPRESSED)
+INTEND = {
+    dialect: _INTEND.format(among=among, ours=sql.OURS, suppressed=SUPPRESSED) for dialect, among in sql.AMONG.items()
+}
+_INTENDING = {dialect: sql.statement(written) for dialect, written in INTEND.items()}
 _INTENDED = sql.statements("SELECT id FROM message WHERE id {among} AND state = 'sending' AND {ours}")
 
 _UNCLAIM = sql.statements("""

@@ -131,6 +131,6 @@ SENT_AND_INTENDED = re.sub(
     _BOTH.format(
         ours=sql.OURS,
         tried=rounds.TRYING.format(number="told.number", told=_TOLD, run="told.run", most="CAST(:most AS int)"),
-        begun=ledger.INTEND.format(among=sql.AMONG["postgresql"], ours=sql.OURS, suppressed=ledger.SUPPRESSED),
+        begun=ledger.INTEND["postgresql"],
     ),
 )

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from newsletter import clock, settings
-from newsletter.outbox import ledger, sql
+from newsletter.outbox import ledger
 
 Sent = tuple[int, int, str]  # a message's id, the code and the words of the reply
 Trial = tuple[int, int]  # a run whose breakers still count, and how many of its messages are in the round as sent
@@ -118,7 +118,7 @@ def _write(driver: Any, worker_id: int, sent: Sequence[Sent], asked: Sequence[in
             cursor.executemany(_TRIED, [{"run": run, "number": number, "most": most} for run, number in trials])
         if asked:
             values = {"ids": json.dumps(asked), "worker": worker_id}
-            granted = {row[0] for row in cursor.execute(_INTEND, values).fetchall()}
+            granted = {row[0] for row in cursor.execute(ledger.INTEND["sqlite"], values).fetchall()}
         cursor.execute("COMMIT")
     except BaseException:
         driver.rollback()
@@ -131,8 +131,6 @@ _SENT = """
            last_code = ?, last_reply = ?, settled_at = ?
     WHERE id = ? AND claimed_by = ? AND state = 'sending'
 """
-
-_INTEND = ledger.INTEND.format(among=sql.AMONG["sqlite"], ours=sql.OURS, suppressed=ledger.SUPPRESSED)
 
 # What settling.settle does to the breakers' figures when nothing was refused or lost.
 TRYING = """
